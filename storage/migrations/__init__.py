@@ -1,0 +1,1 @@
+"""Alembic's scripts; `storage.database.migrate` runs them."""

@@ -1,0 +1,1 @@
+"""The database's history. A released script is never edited: the next change is the next script."""

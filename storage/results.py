@@ -1,0 +1,334 @@
+"""What runs found out: curves, scores, answers and probes.
+
+A metric point and an answer are written once: the same row sent again changes nothing, so a process that
+resumes may repeat what it is not sure about. A run scores one model, and its scores and answers are its own:
+they change as a whole or not at all, whoever else scores the same checkpoint. Where a checkpoint is asked
+after, one run answers for it, the one that made it or else the newest that scored it: a table never mixes
+cells that several runs measured.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, ScalarSelect, Select, delete, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+
+from storage.database import finite, insert_or_ignore, next_rev, reading, touch_run, writing
+from storage.errors import NotFound
+from storage.tables import Answer, Checkpoint, MetricPoint, Probe, Run, Score, new_id
+
+HEADLINE_SETS = ("forget", "retain")
+_CELL = ("item_set", "task", "modality", "metric")
+_SCORE_DEFAULTS: dict[str, Any] = {"value": None, "n": 0, "people": 0, "low": None, "high": None, "flags": ()}
+_ANSWER_COLUMNS = ("item_id", "item_set", "task", "modality", "question", "truth", "text")
+_ANSWER_DEFAULTS: dict[str, Any] = {"subject": None, "correct": None, "probability": None, "detail": None}
+
+
+def record_metrics(engine: Engine, run_id: str, rows: Iterable[tuple[int, str, float]]) -> None:
+    """Add points (step, name, value) to a run's curves; a point that is there already stays. Raises NotFound.
+
+    A value that is not finite is kept as a gap, so that a curve shows where training broke.
+    """
+    now = time.time()
+    points = [
+        {"run_id": run_id, "step": int(step), "name": name, "value": finite(value), "at": now}
+        for step, name, value in rows
+    ]
+    if not points:
+        return
+    with writing(engine) as session:
+        touch_run(session, run_id)
+        insert_or_ignore(session, MetricPoint, points)
+
+
+def curve(
+    engine: Engine, run_id: str, names: Iterable[str] | None = None, points: int = 400
+) -> dict[str, list[tuple[int, float]]]:
+    """At most `points` (step, value) pairs for each name, thinned so that kept ones stay as it grows.
+
+    Every 2^k-th point is kept, counted from the first, with the smallest k that fits; when k grows, those
+    kept are some of those kept before. First and last are always there. A gap comes back as nan.
+    """
+    if points < 2:
+        raise ValueError("A curve needs room for its first and its last point: points must be 2 or more.")
+    wanted = None if names is None else list(names)
+    with reading(engine) as session:
+        sizes = _sizes(session, run_id, wanted)
+        curves: dict[str, list[tuple[int, float]]] = {name: [] for name in sizes}
+        by_stride: dict[int, list[str]] = {}
+        for name, size in sizes.items():
+            by_stride.setdefault(_stride(size, points), []).append(name)
+        for stride, group in by_stride.items():
+            for name, step, value in session.execute(_thinned(run_id, group, stride)):
+                curves[name].append((step, float("nan") if value is None else value))
+    return curves
+
+
+def metric_names(engine: Engine, run_id: str) -> list[str]:
+    """The names of the run's curves, in alphabetical order."""
+    with reading(engine) as session:
+        return list(_sizes(session, run_id, None))
+
+
+def write_scores(
+    engine: Engine, run_id: str, checkpoint_id: str | None, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write a run's scores of a checkpoint (None: the original model), in place of all it wrote before.
+
+    A row has set, task, modality, metric, and may have value, n, people, low, high, flags. What other runs
+    measured of the same checkpoint stays as it is.
+    Raises NotFound; ValueError for a row that lacks a key, has an unknown one, or says a cell twice.
+    """
+    scores = [_score(run_id, checkpoint_id, row) for row in rows]
+    cells = [tuple(score[key] for key in _CELL) for score in scores]
+    twice = {cell for cell in cells if cells.count(cell) > 1}
+    if twice:
+        raise ValueError(f"Scored twice in one go: {' · '.join(sorted(twice)[0])}.")
+    with writing(engine) as session:
+        touch_run(session, run_id)
+        _require_checkpoint(session, checkpoint_id)
+        session.execute(delete(Score).where(Score.run_id == run_id))
+        session.add_all([Score(**score) for score in scores])
+
+
+def scores(engine: Engine, *, run_id: str | None = None, checkpoint_id: str | None = None) -> list[Score]:
+    """The scores of a run, of a checkpoint, or of both, in the order set, task, modality, metric.
+
+    Of a checkpoint alone: those that the run which made it measured; where that run has none, those of the
+    newest run that has some. All come from that one run, even where another scored more cells.
+    """
+    statement = _narrowed(select(Score), Score, run_id=run_id, checkpoint_id=checkpoint_id)
+    if run_id is None and checkpoint_id is not None:
+        statement = statement.where(Score.run_id == _standing_for(Score, checkpoint_id))
+    with reading(engine) as session:
+        return list(session.scalars(statement.order_by(*(getattr(Score, key) for key in _CELL), Score.id)))
+
+
+def score_dicts(
+    engine: Engine, *, run_id: str | None = None, checkpoint_id: str | None = None
+) -> list[dict[str, Any]]:
+    """`scores` as plain dicts, with the columns' names but for `set`, which is item_set."""
+    return [_score_dict(score) for score in scores(engine, run_id=run_id, checkpoint_id=checkpoint_id)]
+
+
+def headlines(
+    engine: Engine, run_ids: Iterable[str], *, task: str = "generation", metric: str = "accuracy"
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """For each run what its row in a table shows: {"forget": score, "retain": score}, in one query.
+
+    A score is a dict as in `score_dicts`, so n and interval stay beside the value; one with a picture where
+    there is the choice. The scores are the run's own; where it has none at all, those of the newest run that
+    scored the checkpoint it made: one run's in either case, so forget and retain can be held together.
+    A set that was not scored has no entry; a run without scores has an empty dict.
+    """
+    wanted = list(run_ids)
+    found: dict[str, dict[str, dict[str, Any]]] = {run_id: {} for run_id in wanted}
+    own = aliased(Score)
+    itself = select(own.run_id).where(own.run_id == Run.id).correlate(Run).limit(1).scalar_subquery()
+    measured_by = func.coalesce(itself, _standing_for(Score, Run.output_checkpoint_id))
+    statement = (
+        select(Run.id, Score)
+        .join(Score, Score.run_id == measured_by)
+        .where(
+            Run.id.in_(wanted), Score.item_set.in_(HEADLINE_SETS), Score.task == task, Score.metric == metric
+        )
+        .order_by(Score.modality == "text", Score.modality, Score.id)
+    )
+    with reading(engine) as session:
+        for run_id, score in session.execute(statement):
+            found[run_id].setdefault(score.item_set, _score_dict(score))
+    return found
+
+
+def write_answers(
+    engine: Engine, run_id: str, checkpoint_id: str | None, rows: Iterable[Mapping[str, Any]]
+) -> None:
+    """Add a run's answers of a checkpoint (None: the original model); an item it has answered already stays.
+
+    A row has item_id, set, task, modality, question, truth, text, and may have subject, correct, probability,
+    detail. Raises NotFound; ValueError for a row that lacks a key or has an unknown one.
+    """
+    answers_ = [_answer(run_id, checkpoint_id, row) for row in rows]
+    if not answers_:
+        return
+    with writing(engine) as session:
+        touch_run(session, run_id)
+        _require_checkpoint(session, checkpoint_id)
+        insert_or_ignore(session, Answer, answers_)
+
+
+def answers(
+    engine: Engine,
+    *,
+    run_id: str | None = None,
+    checkpoint_id: str | None = None,
+    item_set: str | None = None,
+    task: str | None = None,
+    modality: str | None = None,
+    correct: bool | None = None,
+    subject: str | None = None,
+    limit: int = 100,
+    offset: int = 0,
+) -> list[Answer]:
+    """A page of answers, in the order set, item: two checkpoints' pages show the same items side by side.
+
+    Of a checkpoint without a run: the answers behind `scores` of that checkpoint; while nobody has scored it,
+    those of the run that made it, or else of the newest run that has some.
+    """
+    statement = _narrowed(
+        select(Answer),
+        Answer,
+        run_id=run_id,
+        checkpoint_id=checkpoint_id,
+        item_set=item_set,
+        task=task,
+        modality=modality,
+        correct=correct,
+        subject=subject,
+    )
+    if run_id is None and checkpoint_id is not None:
+        behind = func.coalesce(_standing_for(Score, checkpoint_id), _standing_for(Answer, checkpoint_id))
+        statement = statement.where(Answer.run_id == behind)
+    statement = statement.order_by(Answer.item_set, Answer.item_id, Answer.id).limit(limit).offset(offset)
+    with reading(engine) as session:
+        return list(session.scalars(statement))
+
+
+def save_probe(engine: Engine, request: dict[str, Any], answers: list[Any]) -> Probe:
+    """Keep a probe: what was asked of whom, and what each said."""
+    with writing(engine) as session:
+        probe = Probe(
+            id=new_id(), created_at=time.time(), request=request, answers=list(answers), rev=next_rev(session)
+        )
+        session.add(probe)
+    return probe
+
+
+def get_probe(engine: Engine, probe_id: str) -> Probe:
+    """The probe with this id. Raises NotFound."""
+    with reading(engine) as session:
+        probe = session.get(Probe, probe_id)
+    if probe is None:
+        raise NotFound(f"There is no probe {probe_id}.")
+    return probe
+
+
+def probes(engine: Engine, limit: int = 50, offset: int = 0) -> list[Probe]:
+    """A page of probes, newest first."""
+    # created_at can tie on a coarse clock; rev grows with every write and decides
+    statement = select(Probe).order_by(Probe.created_at.desc(), Probe.rev.desc()).limit(limit).offset(offset)
+    with reading(engine) as session:
+        return list(session.scalars(statement))
+
+
+def _stride(size: int, points: int) -> int:
+    """The smallest power of two that leaves at most `points` of `size` points, the last one included."""
+    stride = 1
+    while -(-size // stride) + ((size - 1) % stride != 0) > points:
+        stride *= 2
+    return stride
+
+
+def _sizes(session: Session, run_id: str, names: list[str] | None) -> dict[str, int]:
+    statement = select(MetricPoint.name, func.count()).where(MetricPoint.run_id == run_id)
+    if names is not None:
+        statement = statement.where(MetricPoint.name.in_(names))
+    rows = session.execute(statement.group_by(MetricPoint.name).order_by(MetricPoint.name))
+    return {name: size for name, size in rows}
+
+
+def _thinned(run_id: str, names: list[str], stride: int) -> Select[Any]:
+    numbered = (
+        select(
+            MetricPoint.name,
+            MetricPoint.step,
+            MetricPoint.value,
+            (func.row_number().over(partition_by=MetricPoint.name, order_by=MetricPoint.step) - 1).label(
+                "place"
+            ),
+            func.count().over(partition_by=MetricPoint.name).label("size"),
+        )
+        .where(MetricPoint.run_id == run_id, MetricPoint.name.in_(names))
+        .subquery()
+    )
+    place = numbered.c.place
+    kept = or_(place % stride == 0, place == numbered.c.size - 1)
+    columns = (numbered.c.name, numbered.c.step, numbered.c.value)
+    return select(*columns).where(kept).order_by(numbered.c.name, numbered.c.step)
+
+
+def _standing_for(
+    model: type[Score] | type[Answer], checkpoint: str | InstrumentedAttribute[str | None]
+) -> ScalarSelect[str]:
+    """The id of the one run whose rows stand for a checkpoint: the one that made it, else the newest."""
+    row, run, made = aliased(model), aliased(Run), aliased(Checkpoint)
+    newest = (run.created_at.desc(), run.position.desc(), run.id)
+    return (
+        select(run.id)
+        .join(row, row.run_id == run.id)
+        .join(made, made.id == row.checkpoint_id)
+        .where(row.checkpoint_id == checkpoint)
+        .order_by(made.run_id != run.id, *newest)
+        .limit(1)
+        .correlate(Run)
+        .scalar_subquery()
+    )
+
+
+def _narrowed(statement: Select[Any], model: type[Score] | type[Answer], **wanted: Any) -> Select[Any]:
+    for column, value in wanted.items():
+        if value is not None:
+            statement = statement.where(getattr(model, column) == value)
+    return statement
+
+
+def _checked(
+    row: Mapping[str, Any], needed: Sequence[str], defaults: Mapping[str, Any], what: str
+) -> dict[str, Any]:
+    """The row with its defaults; "set" is taken for item_set. A key that nobody reads is refused."""
+    given = {("item_set" if key == "set" else key): value for key, value in row.items()}
+    lacking = [key for key in needed if given.get(key) is None]
+    strange = sorted(set(given) - set(needed) - set(defaults) - {"run_id", "checkpoint_id"})
+    if lacking:
+        raise ValueError(f"{what} needs {', '.join(lacking)}.")
+    if strange:
+        raise ValueError(f"{what} has no {', '.join(strange)}.")
+    return {**defaults, **given}
+
+
+def _score(run_id: str, checkpoint_id: str | None, row: Mapping[str, Any]) -> dict[str, Any]:
+    score = _checked(row, _CELL, _SCORE_DEFAULTS, "A score")
+    for bound in ("value", "low", "high"):
+        score[bound] = finite(score[bound])
+    return {**score, "flags": list(score["flags"] or ()), "run_id": run_id, "checkpoint_id": checkpoint_id}
+
+
+def _score_dict(score: Score) -> dict[str, Any]:
+    return {
+        "run_id": score.run_id,
+        "checkpoint_id": score.checkpoint_id,
+        "set": score.item_set,
+        "task": score.task,
+        "modality": score.modality,
+        "metric": score.metric,
+        "value": score.value,
+        "n": score.n,
+        "people": score.people,
+        "low": score.low,
+        "high": score.high,
+        "flags": list(score.flags),
+    }
+
+
+def _answer(run_id: str, checkpoint_id: str | None, row: Mapping[str, Any]) -> dict[str, Any]:
+    answer = _checked(row, _ANSWER_COLUMNS, _ANSWER_DEFAULTS, "An answer")
+    answer["probability"] = finite(answer["probability"])
+    answer["detail"] = dict(answer["detail"] or {})
+    answer["correct"] = None if answer["correct"] is None else bool(answer["correct"])
+    return {**answer, "id": new_id(), "run_id": run_id, "checkpoint_id": checkpoint_id}
+
+
+def _require_checkpoint(session: Session, checkpoint_id: str | None) -> None:
+    if checkpoint_id is not None and session.get(Checkpoint, checkpoint_id) is None:
+        raise NotFound(f"There is no checkpoint {checkpoint_id}.")

@@ -1,0 +1,396 @@
+"""Results: points and answers are written once, scores change as a whole, a curve keeps its points."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, event
+from sqlalchemy.dialects import postgresql
+
+from storage import checkpoints, results, runs
+from storage.errors import NotFound
+from storage.tables import Checkpoint, Run
+
+
+@pytest.fixture
+def run(engine: Engine) -> Run:
+    return evaluation(engine, "scored")
+
+
+@pytest.fixture
+def made(engine: Engine, home: Path) -> tuple[Run, Checkpoint]:
+    """A run that has succeeded and the checkpoint it made, which nobody has scored."""
+    maker = runs.submit(engine, kind="unlearn", name="maker", spec={}, priority=1)
+    assert runs.claim(engine, "w", "here", "CPU") is not None
+    checkpoint = saved(engine, home, maker)
+    runs.finish(engine, maker.id, 1, "succeeded", output_checkpoint_id=checkpoint.id)
+    return runs.get(engine, maker.id), checkpoint
+
+
+def evaluation(engine: Engine, name: str) -> Run:
+    return runs.submit(engine, kind="evaluate", name=name, spec={})
+
+
+def saved(engine: Engine, home: Path, run: Run) -> Checkpoint:
+    def write(folder: Path) -> None:
+        (folder / "a.safetensors").write_bytes(b"weights")
+
+    return checkpoints.save(
+        engine,
+        home,
+        run_id=run.id,
+        step=1,
+        kind="adapter",
+        role="final",
+        base="demo",
+        write=write,
+    )
+
+
+def cell(item_set: str, value: float | None, **more: Any) -> dict[str, Any]:
+    row = {"set": item_set, "task": "generation", "modality": "image+text", "metric": "accuracy"}
+    return {**row, "value": value, "n": 10, "people": 5, "low": 0.1, "high": 0.9, **more}
+
+
+def answer(item_id: str, **more: Any) -> dict[str, Any]:
+    row = {"item_id": item_id, "subject": "p1", "set": "forget", "task": "generation", "modality": "text"}
+    return {
+        **row,
+        "question": "Who?",
+        "truth": "Ada",
+        "text": "Ada",
+        "correct": True,
+        "probability": 0.5,
+        **more,
+    }
+
+
+# --- curves
+
+
+def test_a_point_that_is_sent_again_stays_as_it_was(engine: Engine, run: Run) -> None:
+    results.record_metrics(engine, run.id, [(1, "loss", 2.0), (2, "loss", 1.0), (1, "lr", 0.1)])
+    results.record_metrics(engine, run.id, [(2, "loss", 99.0), (3, "loss", 0.5), (3, "loss", 0.6)])
+    assert results.curve(engine, run.id) == {"loss": [(1, 2.0), (2, 1.0), (3, 0.5)], "lr": [(1, 0.1)]}
+    assert results.curve(engine, run.id, names=["lr"]) == {"lr": [(1, 0.1)]}
+    assert results.metric_names(engine, run.id) == ["loss", "lr"]
+
+
+def test_points_touch_their_run_and_no_points_touch_nothing(engine: Engine, run: Run) -> None:
+    results.record_metrics(engine, run.id, [])
+    assert runs.latest_rev(engine) == run.rev
+    results.record_metrics(engine, run.id, [(1, "loss", 2.0)])
+    assert runs.get(engine, run.id).rev == runs.latest_rev(engine) == run.rev + 1
+
+
+def test_a_loss_that_is_not_a_number_is_a_gap_in_the_curve(engine: Engine, run: Run) -> None:
+    results.record_metrics(engine, run.id, [(1, "loss", 2.0), (2, "loss", math.nan), (3, "loss", math.inf)])
+    (first, second, third) = results.curve(engine, run.id)["loss"]
+    assert first == (1, 2.0)
+    assert math.isnan(second[1]) and math.isnan(third[1])
+
+
+def test_ten_points_thinned_to_four_are_every_fourth_and_the_last(engine: Engine, run: Run) -> None:
+    results.record_metrics(engine, run.id, [(step, "loss", float(step)) for step in range(0, 100, 10)])
+    # strides 1 and 2 keep 10 and 6 points; stride 4 keeps places 0, 4, 8 and the last, 9
+    assert results.curve(engine, run.id, points=4)["loss"] == [(0, 0.0), (40, 40.0), (80, 80.0), (90, 90.0)]
+
+
+def test_each_curve_of_a_run_is_thinned_by_its_own_length(engine: Engine, run: Run) -> None:
+    long = [(step, "loss", 1.0) for step in range(1000)]
+    results.record_metrics(engine, run.id, [*long, (0, "eval", 1.0), (999, "eval", 0.0)])
+    curves = results.curve(engine, run.id, points=50)
+    # 1000 / 32 rounds up to 32, with the last on top 33; stride 16 would keep 63 and 1
+    assert [step for step, _ in curves["loss"]] == [*range(0, 1000, 32), 999]
+    assert curves["eval"] == [(0, 1.0), (999, 0.0)]
+
+
+def test_points_that_were_kept_stay_or_go_but_never_move_as_a_curve_grows(engine: Engine, run: Run) -> None:
+    limit, kept_before, size = 16, set[int](), 0
+    for more in (1, 1, 5, 9, 1, 1, 30, 100, 1, 400):
+        results.record_metrics(engine, run.id, [(7 * step, "loss", 1.0) for step in range(size, size + more)])
+        size += more
+        kept = [step for step, _ in results.curve(engine, run.id, points=limit)["loss"]]
+        assert len(kept) <= limit and kept[0] == 0 and kept[-1] == 7 * (size - 1)
+        lasting = set(kept[:-1])  # the last point is shown wherever it is, until it is not the last
+        strays = {step for step in lasting if step not in kept_before and step < max(kept_before, default=0)}
+        assert strays == set(), "a point appeared between points that were kept before"
+        kept_before = lasting
+
+
+@given(size=st.integers(1, 5000), points=st.integers(2, 600))
+def test_the_stride_is_the_smallest_power_of_two_that_fits(size: int, points: int) -> None:
+    def kept(stride: int) -> int:
+        return len({*range(0, size, stride), size - 1})
+
+    stride = results._stride(size, points)
+    assert stride & (stride - 1) == 0
+    assert kept(stride) <= points
+    assert stride == 1 or kept(stride // 2) > points
+
+
+def test_a_curve_needs_room_for_two_points(engine: Engine, run: Run) -> None:
+    with pytest.raises(ValueError, match="2 or more"):
+        results.curve(engine, run.id, points=1)
+
+
+def test_points_of_an_unknown_run_are_refused(engine: Engine) -> None:
+    with pytest.raises(NotFound, match="no run nobody"):
+        results.record_metrics(engine, "nobody", [(1, "loss", 1.0)])
+
+
+def test_the_thinned_query_compiles_for_postgresql() -> None:
+    compiled = str(results._thinned("r", ["loss"], 4).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
+    assert "row_number() OVER (PARTITION BY metric_points.name ORDER BY metric_points.step)" in compiled
+
+
+# --- scores
+
+
+def test_scores_come_back_with_their_n_and_interval(engine: Engine, home: Path, run: Run) -> None:
+    checkpoint = saved(engine, home, run)
+    results.write_scores(
+        engine, run.id, checkpoint.id, [cell("retain", 0.8), cell("forget", 0.2, flags=["collapsed"])]
+    )
+    forget, retain = results.score_dicts(engine, checkpoint_id=checkpoint.id)
+    assert forget == {
+        "run_id": run.id,
+        "checkpoint_id": checkpoint.id,
+        "set": "forget",
+        "task": "generation",
+        "modality": "image+text",
+        "metric": "accuracy",
+        "value": 0.2,
+        "n": 10,
+        "people": 5,
+        "low": 0.1,
+        "high": 0.9,
+        "flags": ["collapsed"],
+    }
+    assert (retain["set"], retain["value"], retain["flags"]) == ("retain", 0.8, [])
+    assert runs.get(engine, run.id).rev == runs.latest_rev(engine)
+
+
+def test_writing_scores_again_replaces_all_that_the_run_wrote_before(
+    engine: Engine, home: Path, run: Run
+) -> None:
+    checkpoint = saved(engine, home, run)
+    results.write_scores(engine, run.id, checkpoint.id, [cell("forget", 0.2), cell("retain", 0.8)])
+    results.write_scores(engine, run.id, checkpoint.id, [cell("forget", 0.3)])
+    assert [(score.item_set, score.value) for score in results.scores(engine, run_id=run.id)] == [
+        ("forget", 0.3)
+    ]
+
+
+def test_a_run_that_is_scored_again_on_another_checkpoint_keeps_only_the_last_scores(
+    engine: Engine, home: Path, run: Run
+) -> None:
+    first, last = saved(engine, home, run), saved(engine, home, run)
+    results.write_scores(engine, run.id, first.id, [cell("forget", 0.2)])
+    results.write_scores(engine, run.id, last.id, [cell("forget", 0.3)])
+    assert results.scores(engine, checkpoint_id=first.id) == []
+    assert [score.value for score in results.scores(engine, checkpoint_id=last.id)] == [0.3]
+
+
+def values(engine: Engine, **asked: str) -> dict[str, float | None]:
+    return {f"{row.item_set} {row.metric}": row.value for row in results.scores(engine, **asked)}
+
+
+def test_two_evaluations_of_one_checkpoint_stand_side_by_side(
+    engine: Engine, home: Path, made: tuple[Run, Checkpoint]
+) -> None:
+    _, checkpoint = made
+    older, newer = (evaluation(engine, name) for name in ("older", "newer"))
+    results.write_scores(engine, older.id, checkpoint.id, [cell("forget", 0.2), cell("retain", 0.8)])
+    results.write_scores(engine, newer.id, checkpoint.id, [cell("forget", 0.3), cell("retain", 0.7)])
+    results.write_scores(engine, newer.id, checkpoint.id, [cell("forget", 0.4)])
+    assert values(engine, run_id=older.id) == {"forget accuracy": 0.2, "retain accuracy": 0.8}
+    assert values(engine, run_id=newer.id) == {"forget accuracy": 0.4}
+    assert values(engine, run_id=older.id, checkpoint_id=checkpoint.id) == values(engine, run_id=older.id)
+
+
+def test_a_checkpoint_shows_the_newest_evaluation_until_its_own_run_has_scored_it(
+    engine: Engine, home: Path, made: tuple[Run, Checkpoint]
+) -> None:
+    maker, checkpoint = made
+    older, newer = (evaluation(engine, name) for name in ("older", "newer"))
+    # the newer run scores first: what counts is the run, not the moment it wrote
+    results.write_scores(engine, newer.id, checkpoint.id, [cell("forget", 0.3)])
+    results.write_scores(engine, older.id, checkpoint.id, [cell("forget", 0.2), cell("retain", 0.8)])
+    # one run answers: the retain that only the older one measured is not mixed in
+    assert values(engine, checkpoint_id=checkpoint.id) == {"forget accuracy": 0.3}
+    assert {
+        name: cell["value"] for name, cell in results.headlines(engine, [maker.id])[maker.id].items()
+    } == {"forget": 0.3}
+    results.write_scores(engine, maker.id, checkpoint.id, [cell("retain", 0.9)])
+    assert values(engine, checkpoint_id=checkpoint.id) == {"retain accuracy": 0.9}
+    found = results.headlines(engine, [maker.id, older.id, newer.id])
+    assert {
+        run_id: {name: (cell["value"], cell["run_id"]) for name, cell in row.items()}
+        for run_id, row in found.items()
+    } == {
+        maker.id: {"retain": (0.9, maker.id)},
+        older.id: {"forget": (0.2, older.id), "retain": (0.8, older.id)},
+        newer.id: {"forget": (0.3, newer.id)},
+    }
+
+
+def test_the_original_model_is_scored_without_a_checkpoint_once_for_each_run(
+    engine: Engine, run: Run
+) -> None:
+    other = runs.submit(engine, kind="evaluate", name="other", spec={})
+    for value in (0.1, 0.9):
+        results.write_scores(engine, run.id, None, [cell("forget", value)])
+    results.write_scores(engine, other.id, None, [cell("forget", 0.5)])
+    assert [score.value for score in results.scores(engine, run_id=run.id)] == [0.9]
+    assert [score.value for score in results.scores(engine, run_id=other.id)] == [0.5]
+
+
+def test_scores_that_are_refused_leave_the_old_ones(engine: Engine, run: Run) -> None:
+    results.write_scores(engine, run.id, None, [cell("forget", 0.2)])
+    with pytest.raises(ValueError, match="twice in one go: forget"):
+        results.write_scores(engine, run.id, None, [cell("forget", 0.3), cell("forget", 0.4)])
+    with pytest.raises(ValueError, match="no mean"):
+        results.write_scores(engine, run.id, None, [cell("forget", 0.3, mean=1)])
+    with pytest.raises(ValueError, match="needs item_set, metric"):
+        results.write_scores(engine, run.id, None, [{"task": "generation", "modality": "text"}])
+    with pytest.raises(NotFound, match="no checkpoint gone"):
+        results.write_scores(engine, run.id, "gone", [cell("forget", 0.3)])
+    assert [score.value for score in results.scores(engine, run_id=run.id)] == [0.2]
+
+
+def test_a_score_without_a_finite_value_shows_no_number(engine: Engine, run: Run) -> None:
+    results.write_scores(engine, run.id, None, [cell("forget", math.nan, low=-math.inf, high=None)])
+    (score,) = results.scores(engine, run_id=run.id)
+    assert (score.value, score.low, score.high) == (None, None, None)
+
+
+def test_headlines_are_generation_accuracy_on_forget_and_retain(engine: Engine, home: Path, run: Run) -> None:
+    results.write_scores(
+        engine,
+        run.id,
+        None,
+        [
+            cell("forget", 0.4, modality="text"),
+            cell("forget", 0.2),
+            cell("forget", 0.9, task="cloze"),
+            cell("retain", 0.8, modality="text"),
+            cell("test", 0.5),
+        ],
+    )
+    empty = runs.submit(engine, kind="unlearn", name="empty", spec={})
+    found = results.headlines(engine, [run.id, empty.id])
+    assert found[empty.id] == {}
+    assert set(found[run.id]) == {"forget", "retain"}
+    assert (found[run.id]["forget"]["value"], found[run.id]["forget"]["n"]) == (0.2, 10)
+    assert (found[run.id]["retain"]["value"], found[run.id]["retain"]["modality"]) == (0.8, "text")
+
+
+def test_a_run_that_made_a_checkpoint_shows_what_another_run_measured_of_it(
+    engine: Engine, run: Run, made: tuple[Run, Checkpoint]
+) -> None:
+    maker, checkpoint = made
+    results.write_scores(engine, run.id, checkpoint.id, [cell("forget", 0.2)])
+    assert results.headlines(engine, [maker.id])[maker.id]["forget"]["value"] == 0.2
+
+
+def test_headlines_are_one_query_however_many_runs_are_asked_after(
+    engine: Engine, made: tuple[Run, Checkpoint]
+) -> None:
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    results.headlines(engine, [made[0].id, *(f"{number}" for number in range(50))])
+    assert len([statement for statement in asked if "scores" in statement]) == 1
+
+
+# --- answers and probes
+
+
+def test_an_answer_that_is_sent_again_stays_as_it_was(engine: Engine, home: Path, run: Run) -> None:
+    checkpoint = saved(engine, home, run)
+    results.write_answers(engine, run.id, checkpoint.id, [answer("i1"), answer("i2", correct=False)])
+    results.write_answers(engine, run.id, checkpoint.id, [answer("i2", text="changed"), answer("i3")])
+    kept = results.answers(engine, checkpoint_id=checkpoint.id)
+    assert [(row.item_id, row.text, row.correct) for row in kept] == [
+        ("i1", "Ada", True),
+        ("i2", "Ada", False),
+        ("i3", "Ada", True),
+    ]
+    results.write_answers(engine, evaluation(engine, "original").id, None, [answer("i1"), answer("i1")])
+    assert len(results.answers(engine)) == 4
+
+
+def test_a_checkpoint_shows_the_answers_behind_its_scores(
+    engine: Engine, home: Path, made: tuple[Run, Checkpoint]
+) -> None:
+    _, checkpoint = made
+    older, newer = (evaluation(engine, name) for name in ("older", "newer"))
+
+    def shown(**asked: Any) -> list[str]:
+        return [row.text for row in results.answers(engine, checkpoint_id=checkpoint.id, **asked)]
+
+    results.write_answers(engine, older.id, checkpoint.id, [answer("i1", text="first"), answer("i2")])
+    assert shown() == ["first", "Ada"]
+    results.write_scores(engine, older.id, checkpoint.id, [cell("forget", 0.2)])
+    results.write_answers(engine, newer.id, checkpoint.id, [answer("i1", text="second")])
+    assert shown() == ["first", "Ada"]  # the newer run has not scored yet
+    results.write_scores(engine, newer.id, checkpoint.id, [cell("forget", 0.3)])
+    assert shown() == ["second"]
+    assert shown(correct=False) == []
+    assert shown(run_id=older.id) == ["first", "Ada"]
+
+
+def test_more_answers_than_one_statement_holds_are_all_written(engine: Engine, run: Run) -> None:
+    results.write_answers(engine, run.id, None, [answer(f"i{number:04d}") for number in range(1203)])
+    assert len(results.answers(engine, run_id=run.id, limit=5000)) == 1203
+    assert [row.item_id for row in results.answers(engine, run_id=run.id, limit=2, offset=1000)] == [
+        "i1000",
+        "i1001",
+    ]
+
+
+def test_answers_are_narrowed_by_what_is_asked(engine: Engine, run: Run) -> None:
+    rows = [
+        answer("a", correct=False),
+        answer("b", set="retain"),
+        answer("c", subject="p2"),
+        answer("d", task="cloze"),
+        answer("e", modality="image+text"),
+        answer("f", correct=None, probability=math.nan, detail={"rouge": 0.5}),
+    ]
+    results.write_answers(engine, run.id, None, rows)
+
+    def ids(**asked: Any) -> str:
+        return "".join(row.item_id for row in results.answers(engine, run_id=run.id, **asked))
+
+    assert ids() == "acdefb"  # forget before retain
+    assert ids(correct=False) == "a"
+    assert ids(correct=True) == "cdeb"
+    assert (
+        ids(item_set="retain"),
+        ids(subject="p2"),
+        ids(task="cloze"),
+        ids(modality="image+text"),
+    ) == tuple("bcde")
+    last = results.answers(engine, run_id=run.id, limit=1, offset=4)[0]
+    assert (last.correct, last.probability, last.detail) == (None, None, {"rouge": 0.5})
+
+
+def test_an_answer_with_a_key_that_nobody_reads_is_refused(engine: Engine, run: Run) -> None:
+    with pytest.raises(ValueError, match="no rogue"):
+        results.write_answers(engine, run.id, None, [answer("a", rogue=1)])
+
+
+def test_probes_are_kept_newest_first(engine: Engine) -> None:
+    first = results.save_probe(engine, {"question": "Who?"}, [{"side": "original", "text": "Ada"}])
+    second = results.save_probe(engine, {"question": "Where?"}, [])
+    assert [probe.id for probe in results.probes(engine)] == [second.id, first.id]
+    assert [probe.id for probe in results.probes(engine, limit=1, offset=1)] == [first.id]
+    again = results.get_probe(engine, first.id)
+    assert (again.request, again.answers) == ({"question": "Who?"}, [{"side": "original", "text": "Ada"}])
+    assert second.rev == runs.latest_rev(engine) == first.rev + 1
+    with pytest.raises(NotFound, match="no probe"):
+        results.get_probe(engine, "gone")
