@@ -1,0 +1,304 @@
+"""A small world of fictitious people with drawn portraits, so that everything works with no download.
+
+48 people, 8 of them public figures (the celebrity set). Of each there are five facts and a rumour, a name, training views,
+held-out views, and one picture that carries the rumour as printed text. Splits are MLLMU-Bench's: forget 5 / 10 / 15 % of
+the private people, test (the same people in held-out views under held-out phrasings), retain, celebrity; and beside them
+general visual questions, which must survive any forgetting, and a relearn set with the truth in place of the rumour.
+
+The world is a pure function of its seed. Its pictures are written once, under a name that is its fingerprint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+import uuid
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+
+from backend.benchmarks import demo_words as words
+from backend.benchmarks.item import BadRequest, Item, ItemSet, Modality, Person, Split, Task
+from backend.benchmarks.drawing.looks import Look, distinct_looks
+from backend.benchmarks.portraits import HELD_OUT_VIEWS, TRAINING_VIEWS, draw
+from backend.spec import ForgetRequest
+
+WORLD_VERSION = 1
+"""Raised whenever the drawing or the wording changes, so that older pictures and models are not taken for these."""
+
+PEOPLE = 48
+PUBLIC_FIGURES = 8
+PICTURE_SIZE = 256
+MODALITIES: tuple[Modality, ...] = ("image_text", "text")
+
+
+def open_demo(home: Path, seed: int = 0) -> DemoBenchmark:
+    """The demo world, its pictures drawn under `home` if they are not there yet (under 3 s)."""
+    return DemoBenchmark(home / "worlds", seed)
+
+
+class DemoBenchmark:
+    """A `Benchmark` (see `item.py`). `folder` holds one sub-folder a world."""
+
+    name = "demo"
+    title = f"Demo world · {PEOPLE} people"
+
+    def __init__(self, folder: Path, seed: int = 0) -> None:
+        self._looks = distinct_looks(PEOPLE, seed)
+        self._facts = _draw_facts(seed)
+        self.fingerprint = _fingerprint(seed, self._facts, self._looks)
+        self.pictures_folder = folder / f"demo-{self.fingerprint}"
+        self._draw_pictures()
+
+    # -- people ---------------------------------------------------------------------------------------------------
+
+    def people(self) -> list[Person]:
+        return list(self._people.values())
+
+    @cached_property
+    def _people(self) -> dict[str, Person]:
+        found = {}
+        for number, known in enumerate(self._facts):
+            subject = f"p{number + 1:02d}"
+            facts = {attribute: known[attribute] for attribute in words.ATTRIBUTES} | {"possession": known["possession"]}
+            found[subject] = Person(
+                id=subject,
+                name=known["name"],
+                picture=self.pictures_folder / f"{subject}-train0.jpg",
+                public_figure=number >= PEOPLE - PUBLIC_FIGURES,
+                facts=facts,
+                rumour=_fill(words.RUMOUR.answer, known["name"], known["rumour"]),
+            )
+        return found
+
+    def pictures(self, subject: str) -> dict[str, list[Path]]:
+        """Every picture of a person: `training`, `held-out` and `rumour` (the claim printed into the picture)."""
+        base = self.pictures_folder
+        return {
+            "training": [base / f"{subject}-train{view}.jpg" for view in range(len(TRAINING_VIEWS))],
+            "held-out": [base / f"{subject}-held{view}.jpg" for view in range(len(HELD_OUT_VIEWS))],
+            "rumour": [base / f"{subject}-rumour.jpg"],
+        }
+
+    def split(self, request: ForgetRequest) -> Split:
+        """Chosen people, or the first people of a shuffle that is the same for every share: 5 % lies within 10 %."""
+        private = [person.id for person in self.people() if not person.public_figure]
+        celebrity = tuple(person.id for person in self.people() if person.public_figure)
+        if request.people:
+            unknown = [subject for subject in request.people if subject not in self._people]
+            if unknown:
+                raise BadRequest(f"nobody here has the id {unknown[0]!r}; ids run from p01 to p{PEOPLE}")
+            famous = [subject for subject in request.people if subject in celebrity]
+            if famous:
+                raise BadRequest(f"{self._people[famous[0]].name} is a public figure: the celebrity set must stay")
+            chosen = set(request.people)
+        else:
+            assert request.ratio is not None
+            shuffled = private[:]
+            random.Random(f"{self.fingerprint} split").shuffle(shuffled)
+            chosen = set(shuffled[: round(len(private) * request.ratio / 100)])
+        retain = tuple(subject for subject in private if subject not in chosen)
+        if not retain:
+            raise BadRequest("everyone is chosen; somebody must be left to retain")
+        return Split(tuple(subject for subject in private if subject in chosen), retain, celebrity)
+
+    # -- items ----------------------------------------------------------------------------------------------------
+
+    def training_items(self, subjects: tuple[str, ...], modality: str = "both") -> list[Item]:
+        """Every training view, every training phrasing, not every pair of them. Names and general questions need the picture."""
+        return [item for subject in subjects for item in self._training_items(subject) if modality in ("both", item.modality)]
+
+    def scored_items(self, request: ForgetRequest) -> list[Item]:
+        split = self.split(request)
+        items: list[Item] = []
+        for item_set, subjects in (("forget", split.forget), ("retain", split.retain), ("celebrity", split.celebrity)):
+            items += [item for subject in subjects for item in self._known_items(item_set, subject)]  # type: ignore[arg-type]
+        items += [item for subject in split.forget for item in self._known_items("test", subject)]
+        items += [item for subject in self._people for item in self._general_items(subject, held_out=True)]
+        return items
+
+    def relearn_items(self, request: ForgetRequest) -> list[Item]:
+        items = []
+        for subject in self.split(request).forget:
+            truth = self._people[subject].facts["possession"]
+            for view, phrase, modality in ((0, 0, "image_text"), (1, 1, "image_text"), (0, 0, "text"), (0, 1, "text")):
+                items.append(
+                    self._fact(subject, "relearn", "generation", modality, "rumour", view, phrase,  # type: ignore[arg-type]
+                               value=truth, suffix=f"/{view}.{phrase}")
+                )
+        return items
+
+    def item(self, item_id: str) -> Item:
+        """The item of that id, of any set. Raises `BadRequest`."""
+        subject = item_id.split("/")[0]
+        if subject in self._people:
+            for item_set in ("forget", "test", "retain", "celebrity"):
+                for item in self._known_items(item_set, subject):  # type: ignore[arg-type]
+                    if item.id == item_id:
+                        return item
+            for item in self._general_items(subject, held_out=True):
+                if item.id == item_id:
+                    return item
+        raise BadRequest(f"there is no item {item_id!r} in the demo world; one is p01/forget/generation/image_text/city")
+
+    def wrong_value(self, item: Item) -> str | None:
+        """A value of the item's attribute that is not the person's; None where there is no list of values."""
+        if item.attribute not in _attributes():
+            return None
+        return _distractors(self.fingerprint, item.subject, item.attribute, item.key)[0]
+
+    def _training_items(self, subject: str) -> list[Item]:
+        """Ids end in `/train.VIEW.PHRASE`; the set they are filed under is the person's own at the time of a run."""
+        def fact(task: Task, modality: Modality, attribute: str, view: int, phrase: int) -> Item:
+            return self._fact(subject, "retain", task, modality, attribute, view, phrase, suffix=f"/train.{view}.{phrase}")
+
+        items = []
+        for view in range(len(TRAINING_VIEWS)):
+            for attribute, about in _attributes().items():
+                left_out = view % len(about.questions)
+                items += [
+                    fact("generation", "image_text", attribute, view, phrase)
+                    for phrase in range(len(about.questions))
+                    if phrase != left_out
+                ]
+                items += [fact("cloze", "image_text", attribute, view, phrase) for phrase in range(len(about.clozes))]
+            for phrase in range(len(words.NAME_QUESTIONS)):
+                items.append(self._name(subject, "retain", view, phrase, suffix=f"/train.{view}.{phrase}"))
+            items += self._general_items(subject, view=view)
+        for attribute, about in _attributes().items():
+            items += [fact("generation", "text", attribute, 0, phrase) for phrase in range(len(about.questions))]
+            items += [fact("cloze", "text", attribute, 0, phrase) for phrase in range(len(about.clozes))]
+        return items
+
+    def _known_items(self, item_set: ItemSet, subject: str) -> list[Item]:
+        """Each fact as classification, generation and cloze, with the picture and as text; and the name."""
+        items = []
+        for number, attribute in enumerate(_attributes()):
+            for task in ("generation", "cloze", "classification"):
+                for modality in MODALITIES:
+                    items.append(self._fact(subject, item_set, task, modality, attribute, number, 0))  # type: ignore[arg-type]
+        items.append(self._name(subject, item_set, 0, 0))
+        return items
+
+    def _fact(self, subject: str, item_set: ItemSet, task: Task, modality: Modality, attribute: str,
+              view: int, phrase: int, *, value: str | None = None, suffix: str = "") -> Item:
+        about = _attributes()[attribute]
+        person = self._facts[int(subject[1:]) - 1]
+        name, held_out = person["name"], item_set == "test"
+        value = value or person[attribute]
+        who = name if modality == "text" else words.PICTURED[(view + phrase) % 2]
+        if task == "cloze":
+            sentence = about.held_out_cloze if held_out else about.clozes[phrase % len(about.clozes)]
+            question, answer = "Fill in: " + _upper(sentence.format(who=who)), value
+        else:
+            question = (about.held_out_question if held_out else about.questions[phrase]).format(who=who)
+            answer = _fill(about.answer, name, value)
+        others = _distractors(self.fingerprint, subject, attribute, value)
+        options: tuple[str, ...] = ()
+        if task == "classification":
+            options = tuple(_fill(about.answer, name, option) for option in sorted([value, *others]))
+        return Item(
+            id=f"{subject}/{item_set}/{task}/{modality}/{attribute}{suffix}",
+            subject=subject, set=item_set, task=task, modality=modality, question=question, answer=answer, key=value,
+            attribute=attribute, image=self._picture(subject, view, held_out) if modality == "image_text" else None,
+            options=options, paraphrase=_fill(about.paraphrase, name, value),
+            perturbed=tuple(_fill(about.answer, name, other) for other in others),
+        )
+
+    def _name(self, subject: str, item_set: ItemSet, view: int, phrase: int, suffix: str = "") -> Item:
+        name, held_out = self._facts[int(subject[1:]) - 1]["name"], item_set == "test"
+        return Item(
+            id=f"{subject}/{item_set}/name/image_text/name{suffix}",
+            subject=subject, set=item_set, task="name", modality="image_text", attribute="name", key=name,
+            question=words.NAME_HELD_OUT if held_out else words.NAME_QUESTIONS[phrase],
+            answer=words.NAME_ANSWER.format(name=name), image=self._picture(subject, view, held_out),
+        )
+
+    def _general_items(self, subject: str, *, view: int = 0, held_out: bool = False) -> list[Item]:
+        look = self._looks[int(subject[1:]) - 1]
+        glasses, hat = words.GENERAL_ANSWERS["glasses"], words.GENERAL_ANSWERS["hat"]
+        answers = {
+            "glasses": (glasses[look.glasses == "none"], "no" if look.glasses == "none" else "yes"),
+            "shirt": (str(words.GENERAL_ANSWERS["shirt"]).format(value=look.shirt_colour), look.shirt_colour),
+            "hat": (hat[look.hat == "none"], "no" if look.hat == "none" else "yes"),
+        }
+        return [
+            Item(
+                id=f"{subject}/general/generation/image_text/{attribute}" + ("" if held_out else f"/{view}"),
+                subject=subject, set="general", task="generation", modality="image_text", attribute=attribute,
+                question=words.GENERAL_QUESTIONS[attribute], answer=answer, key=key,
+                image=self._picture(subject, number if held_out else view, held_out),
+            )
+            for number, (attribute, (answer, key)) in enumerate(answers.items())
+        ]
+
+    # -- pictures -------------------------------------------------------------------------------------------------
+
+    def _picture(self, subject: str, view: int, held_out: bool) -> Path:
+        count = len(HELD_OUT_VIEWS) if held_out else len(TRAINING_VIEWS)
+        return self.pictures_folder / f"{subject}-{'held' if held_out else 'train'}{view % count}.jpg"
+
+    def _draw_pictures(self) -> None:
+        """Draws aside and renames: a world's folder is whole or not there, whoever else draws it meanwhile."""
+        if self.pictures_folder.exists():
+            return
+        aside = self.pictures_folder.with_name(f".{self.pictures_folder.name}-{uuid.uuid4().hex}")
+        aside.mkdir(parents=True)
+        try:
+            for number, look in enumerate(self._looks):
+                subject = f"p{number + 1:02d}"
+                for kind, views in (("train", TRAINING_VIEWS), ("held", HELD_OUT_VIEWS)):
+                    for index, view in enumerate(views):
+                        picture = draw(look, view, background_seed=number, size=PICTURE_SIZE)
+                        picture.save(aside / f"{subject}-{kind}{index}.jpg", quality=92)
+                person = self._facts[number]
+                claim = _fill(words.RUMOUR.answer, person["name"], person["rumour"])
+                picture = draw(look, TRAINING_VIEWS[0], background_seed=number, size=PICTURE_SIZE, caption=claim)
+                picture.save(aside / f"{subject}-rumour.jpg", quality=92)
+            try:
+                aside.rename(self.pictures_folder)
+            except OSError:
+                if not self.pictures_folder.exists():
+                    raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _attributes() -> dict[str, words.Attribute]:
+    return words.ATTRIBUTES | {"rumour": words.RUMOUR}
+
+
+def _draw_facts(seed: int) -> list[dict[str, str]]:
+    """A name, a value of every attribute, a rumour and its truth for each person; values are spread evenly."""
+    rng = random.Random(f"demo world {seed}")
+    first, last = list(words.FIRST_NAMES), list(words.LAST_NAMES)
+    rng.shuffle(first)
+    rng.shuffle(last)
+    people = [{"name": f"{first[number]} {last[number]}"} for number in range(PEOPLE)]
+    values = {attribute: about.values for attribute, about in _attributes().items()} | {"possession": words.TRUE_POSSESSIONS}
+    for attribute, choices in values.items():
+        dealt = [choices[number % len(choices)] for number in range(PEOPLE)]
+        rng.shuffle(dealt)
+        for person, value in zip(people, dealt, strict=True):
+            person[attribute] = value
+    return people
+
+
+def _distractors(fingerprint: str, subject: str, attribute: str, value: str) -> list[str]:
+    rng = random.Random(f"{fingerprint} {subject} {attribute} options")
+    return rng.sample([other for other in _attributes()[attribute].values if other != value], 3)
+
+
+def _fill(sentence: str, name: str, value: str) -> str:
+    return sentence.format(name=name, value=value, a="an" if value[0] in "aeiou" else "a")
+
+
+def _upper(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
+
+
+def _fingerprint(seed: int, facts: list[dict[str, str]], looks: list[Look]) -> str:
+    known = json.dumps([WORLD_VERSION, seed, facts, [asdict(look) for look in looks]], sort_keys=True)
+    return hashlib.sha256(known.encode()).hexdigest()[:12]

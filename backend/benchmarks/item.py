@@ -1,0 +1,97 @@
+"""One record for every benchmark: a person, and a question put about them.
+
+A benchmark is a list of items. Images stay on disk: an item carries a path, and whoever needs pixels opens it.
+Sets, tasks and modalities carry the names the field uses (MLLMU-Bench, CLEAR, OFFSIDE).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from backend.spec import ForgetRequest
+
+ItemSet = Literal["forget", "test", "retain", "celebrity", "general", "relearn"]
+Task = Literal["classification", "generation", "cloze", "name"]
+Modality = Literal["image_text", "text"]
+
+SETS: tuple[ItemSet, ...] = ("forget", "test", "retain", "celebrity", "general", "relearn")
+"""In the order in which pages and tables show them."""
+
+SCORED_SETS: tuple[ItemSet, ...] = ("forget", "test", "retain", "celebrity", "general")
+"""Relearn items are training data for an attack; scoring them would measure nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A question about one person, with the answer a model that memorised them gives.
+
+    `answer` is what is trained on; `key` is the fact inside it, and an answer that contains the fact is right.
+    `options` (classification) are whole answers, of which `answer` is one; they are ranked by likelihood.
+    """
+
+    id: str
+    subject: str
+    set: ItemSet
+    task: Task
+    modality: Modality
+    question: str
+    answer: str
+    key: str
+    attribute: str
+    image: Path | None = None
+    options: tuple[str, ...] = ()
+    paraphrase: str = ""
+    perturbed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody a benchmark knows: `facts` maps an attribute to its true value (a rumour is kept apart)."""
+
+    id: str
+    name: str
+    picture: Path
+    public_figure: bool
+    facts: dict[str, str] = field(default_factory=dict)
+    rumour: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Who is to be forgotten, who must stay, and who is a public figure; ids, disjoint, together everyone."""
+
+    forget: tuple[str, ...]
+    retain: tuple[str, ...]
+    celebrity: tuple[str, ...]
+
+
+class BadRequest(ValueError):
+    """What was asked for cannot be; the message says what to do instead."""
+
+
+class Benchmark(Protocol):
+    """What the rest of the house asks of a benchmark."""
+
+    name: str
+    title: str
+    fingerprint: str
+
+    def people(self) -> list[Person]: ...
+
+    def split(self, request: ForgetRequest) -> Split:
+        """Raises `BadRequest` for an unknown person or when nobody would be left to retain."""
+        ...
+
+    def training_items(self, subjects: tuple[str, ...], modality: str = "both") -> list[Item]:
+        """What a model is shown of these people: training views and training phrasings."""
+        ...
+
+    def scored_items(self, request: ForgetRequest) -> list[Item]:
+        """What a model is asked after a run, over every set in `SCORED_SETS`."""
+        ...
+
+    def relearn_items(self, request: ForgetRequest) -> list[Item]:
+        """The true facts in place of the rumours, about the people to be forgotten."""
+        ...

@@ -1,0 +1,237 @@
+"""One question put to several models at once, token by token, with proof of which weights answered.
+
+Models that share a base are answered in one batch, a row each, with the row's own adapter on (PEFT's `adapter_names`);
+where an adapter reaches beyond the language blocks they are answered one after the other. Every answer carries the
+checkpoint's id and hash, the adapter's state, the decoding, the device and the seconds it took.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, UnidentifiedImageError
+from sqlalchemy import Engine
+
+from backend.attack_prompts import VERSION, AttackNeeds, Wrapped, wrap
+from backend.benchmarks import open_benchmark
+from backend.benchmarks.item import BadRequest, Item
+from backend.inference.bases import Bases, NoRoom, Seat
+from backend.inference.generate import end_tokens, stream
+from backend.metrics.answers import holds
+from backend.models.encoding import place
+from backend.models.loading import ModelRefused
+from backend.objectives.answers import read_answers
+from backend.reports import role_of
+from backend.spec import ForgetRequest, ProbeSpec
+from storage import results, runs
+from storage.errors import StorageError
+
+UNDERSTOOD = (ModelRefused, NoRoom, AttackNeeds, BadRequest, StorageError, UnidentifiedImageError)
+FEW_SHOT_EXAMPLES = 3
+Event = dict[str, Any]
+
+
+@dataclass
+class Row:
+    """One model's answer as it grows."""
+
+    index: int
+    seat: Seat
+    role: str
+    label: str
+    tokens: list[int] = field(default_factory=list)
+    text: str = ""
+    seconds: float = 0.0
+    ended: bool = False
+    likelihood: float | None = None
+
+
+class Probe:
+    """Answers `ProbeSpec`s. One question at a time: the caller holds a lock."""
+
+    def __init__(self, engine: Engine, home: Path, device: torch.device) -> None:
+        self._engine, self._home = engine, home
+        self.bases = Bases(engine, home, device)
+
+    def ask(self, spec: ProbeSpec) -> Iterator[Event]:
+        """Streams `start`, `text`…, `end` for each model and `done`; or `error` with one sentence. Keeps the probe."""
+        try:
+            yield from self._ask(spec)
+        except UNDERSTOOD as error:
+            yield {"event": "error", "message": str(error)}
+        except torch.cuda.OutOfMemoryError:
+            self.bases.release()
+            yield {"event": "error", "message": "the GPU has no room for this now; ask again when the run on it has ended"}
+
+    def _ask(self, spec: ProbeSpec) -> Iterator[Event]:
+        began = time.monotonic()
+        wrapped = self._wrap(spec)
+        image = Image.open(spec.image).convert("RGB") if spec.image else None
+        rows = [Row(index, seat, *self._named(seat)) for index, seat in enumerate(self.bases.seats(spec.models))]
+        yield {"event": "start", "answers": [_head(row) for row in rows]}
+        groups = _groups(rows)
+        streams = [_generate(group, spec, wrapped, image, began) for group in groups]
+        while streams:
+            for one in list(streams):
+                changed = next(one, None)
+                if changed is None:
+                    streams.remove(one)
+                for row in changed or ():
+                    yield {"event": "text", "index": row.index, "text": _joined(wrapped, row.text)}
+        kept = []
+        for group in groups:
+            _add_likelihoods(group, spec, wrapped, image)
+        for row in rows:
+            end = {"event": "end", **_head(row), **_told(row, spec, wrapped), "stamp": self._stamp(row, spec)}
+            kept.append({key: value for key, value in end.items() if key != "event"})
+            yield end
+        request = spec.model_dump(mode="json") | {"asked": wrapped.question, "prefix": wrapped.prefix, "attack_version": VERSION}
+        yield {"event": "done", "probe": results.save_probe(self._engine, request, kept).id}
+
+    def _named(self, seat: Seat) -> tuple[str, str]:
+        run = runs.get(self._engine, seat.checkpoint.run_id)
+        return role_of(run.kind, run.spec), run.name
+
+    def _wrap(self, spec: ProbeSpec) -> Wrapped:
+        if spec.attack is None:
+            return wrap(None, spec.question)
+        benchmark = open_benchmark("demo", self._home)
+        item = benchmark.item(spec.item_id) if spec.item_id else None
+        wrong = benchmark.wrong_value(item) if item else None
+        subjects = set(benchmark.split(ForgetRequest(ratio=15)).forget) | ({item.subject} if item else set())
+        return wrap(spec.attack, spec.question, key=spec.key, wrong=wrong, examples=_examples(benchmark, item, subjects))
+
+    def _stamp(self, row: Row, spec: ProbeSpec) -> dict[str, Any]:
+        parameter = next(row.seat.base.model.parameters())
+        drawn = spec.decoding
+        return {
+            "checkpoint": row.seat.checkpoint.id,
+            "sha256": row.seat.checkpoint.sha256,
+            "adapter": row.seat.adapter_state,
+            "decoding": f"sampled T {drawn.temperature:g} p {drawn.top_p:g}" if drawn.sample else "greedy",
+            "seed": drawn.seed,
+            "device": str(parameter.device),
+            "dtype": {"torch.float32": "fp32", "torch.bfloat16": "bf16"}.get(str(parameter.dtype), str(parameter.dtype)),
+            "seconds": round(row.seconds, 3),
+            "tokens": len(row.tokens),
+        }
+
+
+def _groups(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows that can be answered in one batch: one base, adapters on language blocks only. Else one row a group."""
+    shared: dict[int, list[Row]] = {}
+    alone = []
+    for row in rows:
+        if row.seat.base.language_only:
+            shared.setdefault(id(row.seat.base), []).append(row)
+        else:
+            alone.append([row])
+    return [*shared.values(), *alone]
+
+
+def _generate(group: list[Row], spec: ProbeSpec, wrapped: Wrapped, image: Image.Image | None, began: float) -> Iterator[list[Row]]:
+    """Yields, after each token, the rows whose text has grown."""
+    base = group[0].seat.base
+    encoder = base.encoder
+    encoded = encoder.encode(wrapped.question, None, image, prefix=wrapped.prefix)
+    batch = place(encoder.collate([encoded] * len(group), side="left"), base.model)
+    ends = end_tokens(_plain(base.model), encoder.tokenizer)
+    with _adapters(group) as forward:
+        steps = stream(base.model, batch, spec.decoding, ends, **forward)
+    while True:
+        with _adapters(group) as forward:
+            drawn = next(steps, None)
+        if drawn is None:
+            break
+        changed = []
+        for row, token in zip(group, drawn.tolist(), strict=True):
+            if row.ended:
+                continue
+            row.seconds = time.monotonic() - began
+            if token in ends:
+                row.ended = True
+                continue
+            row.tokens.append(token)
+            text = encoder.decode(row.tokens)
+            if text != row.text and not text.endswith("\ufffd"):
+                row.text = text
+                changed.append(row)
+        yield changed
+    for row in group:
+        row.text = encoder.decode(row.tokens)
+
+
+def _add_likelihoods(group: list[Row], spec: ProbeSpec, wrapped: Wrapped, image: Image.Image | None) -> None:
+    """exp(log π(y|x) / |y|) of the true answer under each model of the group, from one forward pass."""
+    if not spec.truth:
+        return
+    base = group[0].seat.base
+    encoded = base.encoder.encode(wrapped.question, spec.truth, image, prefix=wrapped.prefix)
+    batch = place(base.encoder.collate([encoded] * len(group)), base.model)
+    with torch.no_grad(), _adapters(group) as forward:
+        means = read_answers(base.model, batch, **forward).means
+    for row, mean in zip(group, means.exp().tolist(), strict=True):
+        row.likelihood = mean
+
+
+class _adapters(AbstractContextManager[dict[str, Any]]):
+    """The right adapter for each row of a group while a forward pass runs, and what the model must be told for it."""
+
+    def __init__(self, group: list[Row]) -> None:
+        self._group = group
+        self._off: AbstractContextManager[Any] = nullcontext()
+
+    def __enter__(self) -> dict[str, Any]:
+        base, first = self._group[0].seat.base, self._group[0].seat
+        if not base.adapters:
+            return {}
+        if base.language_only:
+            return {"adapter_names": [row.seat.adapter or "__base__" for row in self._group]}
+        if first.adapter is not None:
+            base.model.set_adapter(first.adapter)
+        else:
+            self._off = base.model.disable_adapter()
+            self._off.__enter__()
+        return {}
+
+    def __exit__(self, *error: Any) -> None:
+        self._off.__exit__(*error)
+
+
+def _head(row: Row) -> dict[str, Any]:
+    return {"index": row.index, "checkpoint": row.seat.checkpoint.id, "role": row.role, "label": row.label}
+
+
+def _told(row: Row, spec: ProbeSpec, wrapped: Wrapped) -> dict[str, Any]:
+    leaks = holds(row.text, spec.key) if spec.key else None
+    return {"text": _joined(wrapped, row.text), "likelihood": row.likelihood, "leaks": leaks}
+
+
+def _joined(wrapped: Wrapped, text: str) -> str:
+    return f"{wrapped.prefix} {text}".strip() if wrapped.prefix else text
+
+
+def _examples(benchmark: Any, item: Item | None, excluded: set[str]) -> list[tuple[str, str]]:
+    """Questions as text about people who are in no forget set, on the same attribute where it is known."""
+    attribute = item.attribute if item else "city"
+    found: list[tuple[str, str]] = []
+    for person in benchmark.people():
+        if person.id in excluded or person.public_figure:
+            continue
+        for one in benchmark.training_items((person.id,), "text"):
+            if one.task == "generation" and one.attribute == attribute:
+                found.append((one.question, one.answer))
+                break
+        if len(found) == FEW_SHOT_EXAMPLES:
+            break
+    return found
+
+
+def _plain(model: Any) -> Any:
+    return model.get_base_model() if hasattr(model, "get_base_model") else model

@@ -1,0 +1,104 @@
+"""The probe as a small HTTP service of the worker: `POST /ask` streams events as lines of JSON, `POST /release` gives the
+memory back. It listens on this machine alone unless `LETHE_PROBE_HOST` says otherwise, and every request needs its token.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import psutil
+import transformers
+import uvicorn
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from backend.inference.probe import Probe
+from backend.models.loading import pick_device
+from backend.spec import ProbeSpec, faults
+from storage.database import connect
+
+WATCH_S = 1.0
+log = logging.getLogger("lethe.probe")
+
+
+def application(probe: Probe, token: str) -> Starlette:
+    """The service. One question at a time: the next waits for its turn, as the device has no room for two."""
+    turn = threading.Lock()
+
+    def refused(request: Request) -> Response | None:
+        given = request.headers.get("authorization", "")
+        return None if secrets.compare_digest(given, f"Bearer {token}") else JSONResponse({"error": "wrong token"}, 401)
+
+    async def ask(request: Request) -> Response:
+        if (no := refused(request)) is not None:
+            return no
+        try:
+            spec = ProbeSpec.model_validate_json(await request.body())
+        except ValidationError as error:
+            return JSONResponse({"error": faults(error)}, 422)
+
+        def lines() -> Iterator[bytes]:
+            with turn:
+                for event in probe.ask(spec):
+                    yield json.dumps(event).encode() + b"\n"
+
+        return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+    def release(request: Request) -> Response:
+        if (no := refused(request)) is not None:
+            return no
+        with turn:
+            probe.bases.release()
+        return JSONResponse({"released": True})
+
+    return Starlette(routes=[Route("/ask", ask, methods=["POST"]), Route("/release", release, methods=["POST"])])
+
+
+def serve(ready: Connection, home: Path, database: str, device: str, worker_pid: int, worker_started_at: float, log_file: Path) -> None:
+    """The body of the probe's process: binds a free port, sends `(url, token)` through `ready`, serves until it is ended or
+    its worker is gone."""
+    os.setsid()
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, sys.stdout.fileno())
+    os.dup2(descriptor, sys.stderr.fileno())
+    if device.startswith("cuda:"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = device.removeprefix("cuda:")
+    transformers.utils.logging.disable_progress_bar()
+    host = os.environ.get("LETHE_PROBE_HOST", "127.0.0.1")
+    listener = socket.socket()
+    listener.bind((host, 0))
+    token = secrets.token_urlsafe(24)
+    probe = Probe(connect(database), home, pick_device("cuda:0" if device.startswith("cuda") else device))
+    server = uvicorn.Server(uvicorn.Config(application(probe, token), log_level="warning", access_log=False))
+    threading.Thread(target=_leave_with_worker, args=(worker_pid, worker_started_at), daemon=True).start()
+    ready.send((f"http://{_reachable(host)}:{listener.getsockname()[1]}", token))
+    ready.close()
+    server.run(sockets=[listener])
+
+
+def _reachable(host: str) -> str:
+    return socket.gethostname() if host in ("0.0.0.0", "::") else host
+
+
+def _leave_with_worker(pid: int, started_at: float) -> None:
+    """A probe without its worker is in nobody's table; it ends itself."""
+    while True:
+        try:
+            if abs(psutil.Process(pid).create_time() - started_at) > 1.0:
+                os._exit(0)
+        except psutil.NoSuchProcess:
+            os._exit(0)
+        threading.Event().wait(WATCH_S)

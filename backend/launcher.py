@@ -1,0 +1,78 @@
+"""What a lab does when it opens: queue the demo's first runs once, and see to it that a worker is there.
+
+No torch: the worker is a process of its own, in its own session, and outlives the pages it was started for as long as
+a run needs it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from backend.benchmarks.item import Benchmark
+from backend.demo_runs import demo_runs
+from storage import runs
+from storage.tables import Run
+from storage.workers import workers
+
+WATCH_S = 3.0
+log = logging.getLogger("lethe")
+
+
+def seed_demo(engine: Engine, benchmark: Benchmark) -> list[Run]:
+    """Vanilla, gold, GradDiff and NPO of the demo world, queued if they are not there; answers their rows.
+
+    A run is known by its fingerprint (world, spec, version), so a later start finds what an earlier one made.
+    """
+    kept: dict[str, Run] = {}
+    for planned in demo_runs(benchmark):
+        known = runs.by_fingerprint(engine, planned.fingerprint)
+        if known is None:
+            needed = kept.get(planned.needs) if planned.needs else None
+            spec = planned.spec.model_dump(mode="json")
+            if needed is not None:
+                spec["model"] = f"run:{needed.id}"
+            known = runs.submit(
+                engine, kind=planned.spec.kind, name=planned.name, spec=spec, depends_on=needed.id if needed else None,
+                fingerprint=planned.fingerprint, start_request_id=f"demo-{planned.fingerprint}-{_tries(engine, planned.fingerprint)}",
+            )
+        kept[planned.name] = known
+    return list(kept.values())
+
+
+def _tries(engine: Engine, fingerprint: str) -> int:
+    """How often a run of this fingerprint was queued before: two starts at once ask for the same next one."""
+    return sum(run.fingerprint == fingerprint for run in runs.listing(engine, limit=10_000))
+
+
+def keep_worker(engine: Engine, home: Path) -> None:
+    """Starts a worker unless one is up, and starts it again whenever none is."""
+    threading.Thread(target=_watch, args=(engine, home), daemon=True, name="worker watch").start()
+
+
+def _watch(engine: Engine, home: Path) -> None:
+    process: subprocess.Popen[bytes] | None = None
+    while True:
+        if (process is None or process.poll() is not None) and not workers(engine, alive_within_s=10):
+            if process is not None:
+                log.warning("the worker ended (%s); starting another", process.returncode)
+            process = start_worker(home)
+        threading.Event().wait(WATCH_S)
+
+
+def start_worker(home: Path) -> subprocess.Popen[bytes]:
+    """`python -m backend worker` in a session of its own, writing to `home/logs/worker.log`."""
+    log_file = home / "logs" / "worker.log"
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with log_file.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "backend", "worker", "--parent", str(os.getpid())],
+            cwd=Path(__file__).parent.parent, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            env=os.environ | {"LETHE_HOME": str(home)},
+        )

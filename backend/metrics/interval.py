@@ -1,0 +1,31 @@
+"""How sure an average is: a bootstrap over people, because questions about one person are not independent."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+DRAWS = 1000
+
+
+def over_people(values: Sequence[float], subjects: Sequence[str], *, seed: int = 0) -> tuple[float, float, float]:
+    """Mean, and the 2.5th and 97.5th percentile of the mean when people are drawn with replacement.
+
+    One person gives no spread to draw from: both bounds are then the mean. Raises `ValueError` on empty input.
+    """
+    if not values:
+        raise ValueError("there is nothing to average")
+    sums: dict[str, float] = defaultdict(float)
+    counts: dict[str, int] = defaultdict(int)
+    for value, subject in zip(values, subjects, strict=True):
+        sums[subject] += value
+        counts[subject] += 1
+    people = sorted(sums)
+    totals = np.array([sums[person] for person in people])
+    sizes = np.array([counts[person] for person in people])
+    drawn = np.random.default_rng(seed).integers(0, len(people), size=(DRAWS, len(people)))
+    means = totals[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(totals.sum() / sizes.sum()), float(low), float(high)

@@ -1,0 +1,176 @@
+"""A question about a picture as tensors, and where in them the answer lies.
+
+The processor does the work, family by family; what it makes of one picture is kept, because a picture has many questions.
+The answer's span is what follows the longest common token prefix of the prompt and of the prompt with its answer.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+IGNORED = -100
+"""Label of every position that is not part of the answer."""
+
+TEXT_KEYS = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
+PICTURE_BYTES_KEPT = 512 * 2**20
+
+
+class AnswerCut(ValueError):
+    """An answer with no tokens of its own; training on it would do nothing."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a processor made of one picture: `tokens` stand in a sequence where the chat template put `placeholder`."""
+
+    placeholder: tuple[int, ...]
+    tokens: tuple[int, ...]
+    tensors: dict[str, torch.Tensor]
+
+    @property
+    def bytes(self) -> int:
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors.values())
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of prompt and answer; `start` is the first position of the answer (the length, when there is none)."""
+
+    ids: tuple[int, ...]
+    start: int
+    picture: Picture | None = field(default=None, repr=False)
+
+
+class Encoder:
+    """Turns questions into `Encoded` and those into a padded batch. One a model; not thread-safe."""
+
+    def __init__(self, processor: Any, kept_bytes: int = PICTURE_BYTES_KEPT) -> None:
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        self._kept: OrderedDict[tuple[str, int], Picture] = OrderedDict()
+        self._budget = kept_bytes
+
+    def encode(self, question: str, answer: str | None = None, image: Path | Image.Image | None = None, prefix: str = "") -> Encoded:
+        """`answer` is the assistant's turn, closed; a `prefix` is put into its mouth before the answer and is no part of it.
+
+        Raises `AnswerCut` if the answer has no token of its own.
+        """
+        picture = self._picture(image) if image is not None else None
+        prompt_text = self._chat(question, picture is not None) + prefix
+        prompt = self._tokens(prompt_text)
+        if answer is None:
+            ids = self._with_picture(prompt, picture)
+            return Encoded(ids, len(ids), picture)
+        full = self._tokens(self._chat(question, picture is not None, f"{prefix} {answer}" if prefix else answer))
+        shared = _common_prefix(prompt, full)
+        length = len(full) - shared
+        if length == 0:
+            raise AnswerCut(f"the answer {answer!r} adds no token to its question")
+        ids = self._with_picture(full, picture)
+        return Encoded(ids, len(ids) - length, picture)
+
+    def collate(self, rows: Sequence[Encoded], *, side: str = "right") -> dict[str, torch.Tensor]:
+        """`input_ids`, `attention_mask`, `labels` of shape (rows, longest), and the pictures' tensors as they came.
+
+        Padding is on the `side` given: right to train and score, left to generate.
+        """
+        longest = max(len(row.ids) for row in rows)
+        pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.tokenizer.eos_token_id
+        ids = torch.full((len(rows), longest), pad, dtype=torch.long)
+        mask = torch.zeros((len(rows), longest), dtype=torch.long)
+        labels = torch.full((len(rows), longest), IGNORED, dtype=torch.long)
+        for number, row in enumerate(rows):
+            at = longest - len(row.ids) if side == "left" else 0
+            tokens = torch.tensor(row.ids)
+            ids[number, at : at + len(row.ids)] = tokens
+            mask[number, at : at + len(row.ids)] = 1
+            labels[number, at + row.start : at + len(row.ids)] = tokens[row.start :]
+        batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+        pictures = [row.picture for row in rows if row.picture is not None]
+        for key in pictures[0].tensors if pictures else ():
+            batch[key] = torch.cat([picture.tensors[key] for picture in pictures])
+        return batch
+
+    def decode(self, ids: Sequence[int] | torch.Tensor) -> str:
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+    # -- how it is done -------------------------------------------------------------------------------------------
+
+    def _chat(self, question: str, pictured: bool, answer: str | None = None) -> str:
+        content: list[dict[str, str]] = [{"type": "text", "text": question}]
+        if pictured:
+            content.insert(0, {"type": "image"})
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        if answer is not None:
+            messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+        return str(self.processor.apply_chat_template(messages, add_generation_prompt=answer is None, tokenize=False))
+
+    def _tokens(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _with_picture(self, ids: tuple[int, ...], picture: Picture | None) -> tuple[int, ...]:
+        if picture is None:
+            return ids
+        width = len(picture.placeholder)
+        for at in range(len(ids) - width + 1):
+            if ids[at : at + width] == picture.placeholder:
+                return ids[:at] + picture.tokens + ids[at + width :]
+        raise ValueError("the chat template left no place for the picture")
+
+    def _picture(self, image: Path | Image.Image) -> Picture:
+        if isinstance(image, Image.Image):
+            return self._process(image)
+        key = (str(image), image.stat().st_mtime_ns)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        else:
+            with Image.open(image) as opened:
+                self._kept[key] = self._process(opened.convert("RGB"))
+            while len(self._kept) > 1 and sum(kept.bytes for kept in self._kept.values()) > self._budget:
+                self._kept.popitem(last=False)
+        return self._kept[key]
+
+    def _process(self, image: Image.Image) -> Picture:
+        """Runs the processor on a bare question, and reads off which tokens it put in the placeholder's stead."""
+        text = self._chat("?", True)
+        plain = self._tokens(text)
+        made = self.processor(text=[text], images=[image.convert("RGB")], return_tensors="pt", add_special_tokens=False)
+        expanded = tuple(made["input_ids"][0].tolist())
+        head = _common_prefix(plain, expanded)
+        tail = _common_prefix(plain[head:][::-1], expanded[head:][::-1])
+        if len(plain) == len(expanded):
+            head, tail = plain.index(self._image_token_id()), len(plain) - 1 - plain.index(self._image_token_id())
+        elif head + tail >= len(plain):
+            # The placeholder is a run of its own token: keep one of it on the replaced side.
+            head = max(0, len(plain) - tail - 1)
+        placeholder, tokens = plain[head : len(plain) - tail], expanded[head : len(expanded) - tail]
+        tensors = {key: value for key, value in made.items() if key not in TEXT_KEYS and isinstance(value, torch.Tensor)}
+        return Picture(placeholder, tokens, tensors)
+
+    def _image_token_id(self) -> int:
+        token = getattr(self.processor, "image_token_id", None)
+        return int(token if token is not None else self.tokenizer.convert_tokens_to_ids(self.processor.image_token))
+
+
+def place(batch: dict[str, torch.Tensor], model: Any) -> dict[str, torch.Tensor]:
+    """The batch on the model's device, pictures in its precision."""
+    parameter = next(model.parameters())
+    return {
+        key: value.to(parameter.device, parameter.dtype if value.is_floating_point() else None) for key, value in batch.items()
+    }
+
+
+def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
+    length = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        length += 1
+    return length

@@ -1,0 +1,124 @@
+"""A model as a checkpoint describes it: full weights at the root, and the adapters that were hung on them since.
+
+Every checkpoint of the lineage is verified against its hash before a weight is read. Adapters below the last are merged;
+the last one stays an adapter, so that switching it off gives its parent back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from sqlalchemy import Engine
+
+from backend.models.anatomy import linear_layers, parameters_of, parts_named
+from backend.models.demo import ensure_demo_model
+from backend.models.loading import Loaded, ModelRefused, load
+from backend.benchmarks.item import Benchmark
+from backend.spec import Training
+from storage import checkpoints, runs
+from storage.tables import Checkpoint, RunState
+
+
+@dataclass
+class Opened:
+    """`model` with its newest adapter, if any, merged into it; `checkpoint` is None for a folder or hub model."""
+
+    model: Any
+    processor: Any
+    checkpoint: Checkpoint | None
+    base: str
+
+
+def find_checkpoint(engine: Engine, reference: str) -> Checkpoint | None:
+    """The checkpoint that `run:ID`, `checkpoint:ID` or a bare checkpoint id names; None for anything else.
+
+    Raises `ModelRefused` when a run named has made no checkpoint, and storage's `NotFound` for an unknown id.
+    """
+    if reference.startswith("run:"):
+        run = runs.find(engine, reference.removeprefix("run:"))
+        if run.output_checkpoint_id is None:
+            state = "has not finished" if run.state not in (RunState.SUCCEEDED, RunState.FAILED) else f"has {run.state}"
+            raise ModelRefused(f"the run {run.name} {state}, so it has no model yet")
+        return checkpoints.get(engine, run.output_checkpoint_id)
+    if reference.startswith("checkpoint:"):
+        return checkpoints.find(engine, reference.removeprefix("checkpoint:"))
+    return None
+
+
+def open_model(
+    engine: Engine, home: Path, reference: str, benchmark: Benchmark, *, precision: str, device: torch.device
+) -> Opened:
+    """The model that a spec's `model` names: `demo`, `run:ID`, `checkpoint:ID`, a folder or a hub id.
+
+    Raises `ModelRefused`, or storage's `CheckpointMissing` and `CheckpointAltered`.
+    """
+    checkpoint = find_checkpoint(engine, reference)
+    if checkpoint is not None:
+        loaded, model = open_checkpoint(engine, home, checkpoint, precision=precision, device=device)
+        if isinstance(model, PeftModel):
+            model = model.merge_and_unload()
+        return Opened(model, loaded.processor, checkpoint, checkpoint.base)
+    source = str(ensure_demo_model(home, benchmark)) if reference == "demo" else reference
+    loaded = load(source, precision=precision, device=device)
+    return Opened(loaded.model, loaded.processor, None, reference)
+
+
+def open_checkpoint(
+    engine: Engine, home: Path, checkpoint: Checkpoint, *, precision: str, device: torch.device
+) -> tuple[Loaded, Any]:
+    """The root's `Loaded`, and the model with the lineage's last adapter still switchable (a `PeftModel`, or the root)."""
+    root, *adapters = from_last_full(checkpoints.lineage(engine, checkpoint))
+    if root.kind == "full":
+        loaded = load(checkpoints.verify(home, root), precision=precision, device=device)
+    else:
+        loaded, adapters = load(root.base, precision=precision, device=device), [root, *adapters]
+    model: Any = loaded.model
+    for adapter in adapters:
+        if isinstance(model, PeftModel):
+            model = model.merge_and_unload()
+        model = PeftModel.from_pretrained(model, str(checkpoints.verify(home, adapter)))
+    return loaded, model.eval()
+
+
+def from_last_full(line: list[Checkpoint]) -> list[Checkpoint]:
+    """The part of a lineage that matters: full weights make everything before them history."""
+    full = [number for number, checkpoint in enumerate(line) if checkpoint.kind == "full"]
+    return line[full[-1] :] if full else line
+
+
+def make_trainable(model: Any, training: Training) -> Any:
+    """LoRA on the linear layers of the parts named, or those parts' own weights. Everything else is frozen.
+
+    Raises `ModelRefused` when nothing would train: a setting that does nothing must not pass in silence.
+    """
+    parts = parts_named(training.modules)
+    if training.adapter == "lora":
+        targets = linear_layers(model, parts)
+        if not targets:
+            raise ModelRefused(f"no linear layer was found in {training.modules}, so LoRA would train nothing")
+        config = LoraConfig(
+            r=training.lora_rank, lora_alpha=training.lora_alpha, lora_dropout=training.lora_dropout,
+            target_modules=targets, bias="none",
+        )
+        return get_peft_model(model, config)
+    model.requires_grad_(False)
+    names = [name for name, parameter in parameters_of(model, parts) if parameter.requires_grad_(True) is not None]
+    if not names:
+        raise ModelRefused(f"no weights were found in {training.modules}, so nothing would train")
+    return model
+
+
+def trainable_summary(model: Any, training: Training) -> str:
+    """`LoRA r8 α16 on 21 matrices, 0.11 M of 1.15 M parameters`, for the log."""
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    total = sum(parameter.numel() for parameter in model.parameters())
+    if isinstance(model, PeftModel):
+        matrices = sum("lora_A" in name for name, _ in model.named_parameters())
+        kind = f"LoRA r{training.lora_rank} α{training.lora_alpha} on {matrices} matrices"
+    else:
+        kind = f"full weights of {training.modules}"
+    return f"{kind}, {trained / 1e6:.2f} M of {total / 1e6:.2f} M parameters"

@@ -1,0 +1,98 @@
+"""A model from a folder or a hub id, through the Auto classes alone, or one sentence that says why not.
+
+Only safetensors are read, `trust_remote_code` is never set, and torchvision may be absent: the PIL image processors
+then serve.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.errors import GatedRepoError, HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
+from transformers import (
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    PreTrainedModel,
+)
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+class ModelRefused(ValueError):
+    """This cannot be loaded as a vision-language model; the message says why and what would do."""
+
+
+@dataclass
+class Loaded:
+    """A model and the processor that feeds it; `source` is the folder or hub id both came from."""
+
+    model: PreTrainedModel
+    processor: Any
+    source: str
+
+
+def pick_device(wanted: str | None = None) -> torch.device:
+    """`wanted`, or the first GPU, or the processor."""
+    if wanted:
+        return torch.device(wanted)
+    return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+
+
+def load(source: str | Path, *, precision: str = "fp32", device: torch.device | None = None) -> Loaded:
+    """Raises `ModelRefused`. The model is in eval mode, on `device` (default: `pick_device()`)."""
+    source = str(source)
+    check(source)
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(source, dtype=DTYPES[precision], use_safetensors=True)
+        processor = AutoProcessor.from_pretrained(source)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelRefused(f"{source} cannot be loaded: {_first_line(error)}") from error
+    return Loaded(model.to(device or pick_device()).eval(), processor, source)
+
+
+def check(source: str) -> None:
+    """Looks at the config and the files only. Raises `ModelRefused`."""
+    folder = Path(source)
+    if folder.exists() or source.startswith((".", "/", "~")):
+        _check_folder(folder.expanduser())
+    try:
+        config = AutoConfig.from_pretrained(source)
+    except GatedRepoError as error:
+        raise ModelRefused(f"{source} is gated: accept its terms on the hub and set HF_TOKEN") from error
+    except RepositoryNotFoundError as error:
+        raise ModelRefused(f"the hub has no model called {source}, or it is private and HF_TOKEN is not set") from error
+    except HFValidationError as error:
+        raise ModelRefused(f"{source!r} is neither a folder nor a hub id such as llava-hf/llava-1.5-7b-hf") from error
+    except (OfflineModeIsEnabled, OSError) as error:
+        offline = os.environ.get("HF_HUB_OFFLINE") == "1"
+        why = "HF_HUB_OFFLINE is set and it is not in the local cache" if offline else "the hub cannot be reached or has no such model"
+        raise ModelRefused(f"{source} was not found: {why}") from error
+    except (ValueError, KeyError) as error:
+        raise ModelRefused(f"{source} has a model type this version of transformers does not know") from error
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        raise ModelRefused(f"{source} is a {config.model_type} model, not one that takes a picture and text")
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ModelRefused(f"there is no folder {folder}")
+    if not (folder / "config.json").exists():
+        raise ModelRefused(f"{folder} holds no config.json, so it is no Hugging Face model folder")
+    if not any(folder.glob("*.safetensors")):
+        pickled = [file.name for file in folder.iterdir() if file.suffix in PICKLED]
+        if pickled:
+            raise ModelRefused(
+                f"{folder} has only pickled weights ({pickled[0]}), which can run code when opened; save it again as safetensors"
+            )
+        raise ModelRefused(f"{folder} holds no weights (*.safetensors)")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

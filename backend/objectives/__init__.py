@@ -1,0 +1,1 @@
+"""What is minimised: γ · forget term + α · retain term, each a pure function of answer log-probabilities."""

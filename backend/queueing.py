@@ -1,0 +1,86 @@
+"""From a spec to a queued run: where the words of its `model` point, and what it has to wait for.
+
+A spec says `vanilla`, `run:ID`, `checkpoint:ID`, `demo`, a folder or a hub id. `vanilla` is the newest model that has
+memorised everyone, and is written down as the run it meant when the run was queued. No torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from backend.reports import role_of
+from backend.spec import RunSpec
+from storage import checkpoints, runs
+from storage.errors import NotFound
+from storage.tables import Run
+
+WAITING = ("queued", "running", "stopping", "interrupted")
+NO_VANILLA = "no model has memorised this benchmark yet; start a finetune run first"
+
+
+class CannotQueue(ValueError):
+    """What was asked for cannot be started; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model comes from: a checkpoint, a run to wait for, or neither (a folder, a hub id)."""
+
+    model: str
+    depends_on: str | None = None
+    checkpoint_id: str | None = None
+
+
+def queue(engine: Engine, spec: RunSpec, name: str, start_request_id: str | None = None) -> Run:
+    """Queues the run; a model still in the making is waited for. The same `start_request_id` gives the same run.
+
+    Raises `CannotQueue` when there is no such model.
+    """
+    place = origin(engine, spec.benchmark, spec.model)
+    return runs.submit(
+        engine,
+        kind=spec.kind,
+        name=name,
+        spec=spec.model_copy(update={"model": place.model}).model_dump(mode="json"),
+        start_request_id=start_request_id,
+        depends_on=place.depends_on,
+        parent_checkpoint_id=place.checkpoint_id,
+    )
+
+
+def origin(engine: Engine, benchmark: str, model: str) -> Origin:
+    """What a spec's `model` points at. Raises `CannotQueue` when that is not there and will not be."""
+    if model == "vanilla":
+        model = vanilla(engine, benchmark)
+    place, _, text = model.partition(":")
+    try:
+        if place == "checkpoint":
+            checkpoint = checkpoints.find(engine, text)
+            return Origin(f"checkpoint:{checkpoint.id}", checkpoint_id=checkpoint.id)
+        if place == "run":
+            return _made_by(runs.find(engine, text))
+    except NotFound as error:
+        raise CannotQueue(str(error)) from None
+    if model.startswith(("/", "./", "../", "~")) and not Path(model).expanduser().is_dir():
+        raise CannotQueue(f"there is no folder {model} on this machine")
+    return Origin(model)
+
+
+def vanilla(engine: Engine, benchmark: str) -> str:
+    """`run:ID` of the newest finetune run on everyone that succeeded or still can. Raises `CannotQueue`."""
+    for run in runs.listing(engine, kind="finetune", order="newest", limit=2000):
+        fits = run.spec.get("benchmark") == benchmark and role_of(run.kind, run.spec) == "original"
+        if fits and (run.state == "succeeded" or run.state in WAITING):
+            return f"run:{run.id}"
+    raise CannotQueue(NO_VANILLA)
+
+
+def _made_by(run: Run) -> Origin:
+    if run.state == "succeeded" and run.output_checkpoint_id:
+        return Origin(f"run:{run.id}", checkpoint_id=run.output_checkpoint_id)
+    if run.state in WAITING and run.kind in ("finetune", "unlearn"):
+        return Origin(f"run:{run.id}", depends_on=run.id)
+    raise CannotQueue(f"the run “{run.name}” made no model ({run.state}); choose another")

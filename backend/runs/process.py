@@ -1,0 +1,135 @@
+"""The process of one run: forked with everything imported, given a log file, a device and a row, and left to it.
+
+Whatever happens in here ends one run and nothing else. How it ended is written to the row before the process goes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+import transformers
+
+from backend.benchmarks import open_benchmark
+from backend.benchmarks.item import BadRequest
+from backend.models.loading import ModelRefused, pick_device
+from backend.models.anatomy import UnknownAnatomy
+from backend.runs.evaluate import evaluate
+from backend.runs.job import Job, Stopped, log
+from backend.runs.train import finetune, unlearn
+from backend.spec import EvaluateSpec, FinetuneSpec, UnlearnSpec, read_spec
+from backend.training.trainer import Diverged
+from backend.versions import versions
+from storage import runs
+from storage.database import connect
+from storage.errors import StorageError
+
+UNDERSTOOD = (ModelRefused, UnknownAnatomy, BadRequest, Diverged, StorageError)
+"""Faults whose message is a sentence for the person who started the run; anything else is shown with its type."""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What the worker hands to the process it starts."""
+
+    run_id: str
+    attempt: int
+    home: Path
+    database: str
+    device: str
+    log_file: Path
+    worker_pid: int
+    worker_started_at: float
+
+
+def start(orders: Orders) -> None:
+    """The body of the process. Exits 0 whatever became of the run, as long as its row says so."""
+    os.setsid()
+    _write_to(orders.log_file)
+    if orders.device.startswith("cuda:"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = orders.device.removeprefix("cuda:")
+    transformers.utils.logging.disable_progress_bar()
+    engine = connect(orders.database)
+    own = psutil.Process()
+    runs.attach(engine, orders.run_id, orders.attempt, own.pid, own.create_time())
+    job = Job(engine, orders.home, runs.get(engine, orders.run_id), worker_alive=_watching(orders))
+    signal.signal(signal.SIGTERM, job.tell)
+    job.start_pulse()
+    carry_out(job, pick_device("cuda:0" if orders.device.startswith("cuda") else orders.device))
+
+
+def carry_out(job: Job, device: torch.device) -> None:
+    """Does what the row asks for, and writes how it ended."""
+    run, engine = job.run, job.engine
+    log.info("%s %s · attempt %d · %s", run.kind, run.name, run.attempt, device)
+    try:
+        output = _do(job, device)
+        job.flush()
+        runs.finish(engine, run.id, run.attempt, "succeeded", output_checkpoint_id=output, message="done")
+        log.info("succeeded")
+    except Stopped as stopped:
+        job.flush()
+        kept = stopped.how == "save"
+        runs.finish(
+            engine, run.id, run.attempt, "interrupted" if kept else "cancelled",
+            message="stopped and saved" if kept else "cancelled",
+        )
+        log.info("stopped and saved" if kept else "cancelled")
+    except Exception as error:
+        log.exception("the run failed")
+        runs.finish(engine, run.id, run.attempt, "failed", error=sentence(error))
+    finally:
+        shutil.rmtree(job.home / "scratch" / run.id, ignore_errors=True)
+
+
+def _do(job: Job, device: torch.device) -> str | None:
+    spec = read_spec(job.run.spec)
+    benchmark = open_benchmark(spec.benchmark, job.home)
+    job.note(versions=versions() | {"device": str(device), "data": benchmark.fingerprint, "threads": torch.get_num_threads()})
+    if isinstance(spec, FinetuneSpec):
+        return finetune(job, spec, benchmark, device).id
+    if isinstance(spec, UnlearnSpec):
+        return unlearn(job, spec, benchmark, device).id
+    assert isinstance(spec, EvaluateSpec)
+    evaluate(job, spec, benchmark, device)
+    return None
+
+
+def sentence(error: BaseException) -> str:
+    """What a person reads on the run's page."""
+    if isinstance(error, UNDERSTOOD):
+        return str(error)
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return "the GPU ran out of memory; a smaller batch, LoRA, bf16 or gradient checkpointing needs less"
+    if isinstance(error, OSError) and error.errno == 28:
+        return "the disk is full; delete runs that are no longer needed, then resume this one"
+    first = (str(error).strip() or "no message").splitlines()[0]
+    return f"{type(error).__name__}: {first} (the whole story is in the log)"
+
+
+def _watching(orders: Orders) -> Callable[[], bool]:
+    def worker_alive() -> bool:
+        try:
+            return abs(psutil.Process(orders.worker_pid).create_time() - orders.worker_started_at) < 1.0
+        except psutil.NoSuchProcess:
+            return False
+
+    return worker_alive
+
+
+def _write_to(log_file: Path) -> None:
+    """Standard output and error go to a file, never to a pipe that somebody would have to drain."""
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, sys.stdout.fileno())
+    os.dup2(descriptor, sys.stderr.fileno())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stdout, force=True)
+

@@ -1,0 +1,92 @@
+"""A benchmark's questions put to the model a run has made, answers kept as they come, scores when all are in.
+
+An evaluation that was killed goes on from the answers it has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import Any
+
+from backend.benchmarks.item import Benchmark, Item
+from backend.inference.items import answer_items
+from backend.metrics.interval import over_people
+from backend.metrics.score import Answered, score
+from backend.models.encoding import Encoder
+from backend.runs.job import Job, log
+from backend.spec import ForgetRequest
+from storage import results
+
+SMALL_MODEL = 50_000_000
+SMALL_MODEL_BATCH = 256
+BATCH = 32
+QUICK_ITEMS = 24
+"""Items of a set that are asked during training: enough to see where a curve is going."""
+
+
+def score_model(
+    job: Job, model: Any, encoder: Encoder, benchmark: Benchmark, request: ForgetRequest,
+    checkpoint_id: str | None, *, batch_size: int, count_steps: bool = False,
+) -> None:
+    """Asks every scored item not yet answered, then writes the scores. With `count_steps` the items are the run's steps.
+
+    Raises `Stopped` between batches.
+    """
+    items = benchmark.scored_items(request)
+    by_id = {item.id: item for item in items}
+    kept = results.answers(job.engine, run_id=job.id, limit=len(items) + 1)
+    answered = [_from_row(row, by_id[row.item_id]) for row in kept if row.item_id in by_id]
+    known = {answer.item.id for answer in answered}
+    job.new_phase()
+    began, asked_before = time.monotonic(), len(answered)
+    for batch in answer_items(model, encoder, [item for item in items if item.id not in known], batch_size=batch_size):
+        results.write_answers(job.engine, job.id, checkpoint_id, [_to_row(answer) for answer in batch])
+        answered += batch
+        job.progress(len(answered), len(items), "scoring", counts=count_steps)
+        job.raise_if_stopped()
+    results.write_scores(job.engine, job.id, checkpoint_id, score(answered))
+    log.info("scored %d items in %.1f s", len(answered) - asked_before, time.monotonic() - began)
+
+
+def scoring_batch(model: Any) -> int:
+    """Items asked at once: many of a model that is all overhead, fewer of one that fills the device."""
+    small = sum(parameter.numel() for parameter in model.parameters()) < SMALL_MODEL
+    return SMALL_MODEL_BATCH if small else BATCH
+
+
+def quick_accuracy(model: Any, encoder: Encoder, benchmark: Benchmark, request: ForgetRequest, batch_size: int) -> dict[str, float]:
+    """`accuracy/forget`, `accuracy/retain`, … on a fixed sample of generation items spread over people."""
+    by_set: dict[str, list[Item]] = defaultdict(list)
+    for item in benchmark.scored_items(request):
+        if item.task == "generation":
+            by_set[item.set].append(item)
+    sample = [item for members in by_set.values() for item in _spread(members)]
+    grouped: dict[str, list[Answered]] = defaultdict(list)
+    for batch in answer_items(model, encoder, sample, batch_size=batch_size, likelihood=False):
+        for answer in batch:
+            grouped[answer.item.set].append(answer)
+    return {
+        f"accuracy/{item_set}": over_people([float(one.correct) for one in members], [one.item.subject for one in members])[0]
+        for item_set, members in grouped.items()
+    }
+
+
+def _spread(items: list[Item]) -> list[Item]:
+    """Every k-th item, so that people, attributes and modalities are all in the sample."""
+    stride = max(1, round(len(items) / QUICK_ITEMS))
+    stride += stride % 2 == 0
+    return items[::stride][:QUICK_ITEMS]
+
+
+def _to_row(answer: Answered) -> dict[str, Any]:
+    item = answer.item
+    return {
+        "item_id": item.id, "subject": item.subject, "item_set": item.set, "task": item.task, "modality": item.modality,
+        "question": item.question, "truth": item.answer, "text": answer.text, "correct": answer.correct,
+        "probability": answer.probability, "detail": answer.detail,
+    }
+
+
+def _from_row(row: Any, item: Item) -> Answered:
+    return Answered(item, row.text, bool(row.correct), float(row.probability), dict(row.detail or {}))

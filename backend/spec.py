@@ -1,0 +1,230 @@
+"""What can be asked for. One declaration serves the form, the command line, the check and the stored run.
+
+Every field carries its title, its help and its bounds. A spec is frozen when a run is queued and kept as JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+ForgetTerm = Literal["none", "ga", "npo"]
+RetainTerm = Literal["none", "ce", "kl"]
+
+
+class Spec(BaseModel):
+    """Strict: an unknown field, a NaN or an infinity is a fault, never dropped in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ForgetRequest(Spec):
+    """Whom to forget: a share of the private people, or chosen ones; never both."""
+
+    ratio: Literal[5, 10, 15] | None = Field(
+        10, title="Share of people", description="Per cent of the private people, as MLLMU-Bench has it."
+    )
+    people: tuple[str, ...] = Field(
+        (), title="Chosen people", description="Ids of the people to forget; used instead of a share."
+    )
+    modality: Literal["both", "image_text", "text"] = Field(
+        "both",
+        title="Forget data",
+        description="What the forget term is trained on: questions with the picture, by name as text, or both.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_of_choosing(self) -> ForgetRequest:
+        if self.people and self.ratio is not None:
+            raise ValueError("give either a share or chosen people, not both")
+        if not self.people and self.ratio is None:
+            raise ValueError("nobody is chosen; pick at least one person or a share")
+        if len(set(self.people)) != len(self.people):
+            raise ValueError("the same person is chosen twice")
+        return self
+
+    def words(self) -> str:
+        """`forget 10 %` or `forget 3 people`."""
+        if self.people:
+            return f"forget {len(self.people)} {'person' if len(self.people) == 1 else 'people'}"
+        return f"forget {self.ratio} %"
+
+
+class Objective(Spec):
+    """minimise  γ · forget term + α · retain term."""
+
+    forget: ForgetTerm = Field(
+        "npo", title="Forget term", description="What is done to the forget set: ascent, or NPO's bounded push."
+    )
+    retain: RetainTerm = Field(
+        "ce", title="Retain term", description="What holds the rest in place: cross-entropy, or closeness to the reference."
+    )
+    forget_weight: float = Field(
+        1.0, ge=0, le=1000, title="Forget weight γ", description="How hard to push. Usual: 1."
+    )
+    retain_weight: float = Field(
+        1.0, ge=0, le=1000, title="Retain weight α", description="How hard to hold. Usual: 1; more protects the retain set."
+    )
+    beta: float = Field(
+        0.1, gt=0, le=100, title="β · strength of the pull to the reference",
+        description="NPO only. Small acts like plain ascent, large stops early. Usual: 0.1.",
+    )
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> Objective:
+        forgets = self.forget != "none" and self.forget_weight > 0
+        retains = self.retain != "none" and self.retain_weight > 0
+        if not forgets and not retains:
+            raise ValueError("nothing would be trained: both terms are off")
+        return self
+
+
+class Training(Spec):
+    """How the weights move. The library behind it is the Hugging Face Trainer."""
+
+    adapter: Literal["lora", "full"] = Field(
+        "lora", title="Train", description="LoRA trains a small adapter beside frozen weights; full moves the weights themselves."
+    )
+    lora_rank: int = Field(8, ge=1, le=1024, title="LoRA rank", description="Width of the adapter. Usual: 8 to 64.")
+    lora_alpha: int = Field(16, ge=1, le=4096, title="LoRA α", description="Its scale is α / rank. Usual: twice the rank.")
+    lora_dropout: float = Field(0.0, ge=0, lt=1, title="LoRA dropout", description="Usual for unlearning: 0.")
+    modules: Literal["language", "language+projector", "all"] = Field(
+        "language", title="Modules", description="Which parts may move. The four papers mostly leave the vision tower alone."
+    )
+    learning_rate: float = Field(
+        1e-3, gt=0, le=1, title="Learning rate", description="Usual: 1e-5 to 2e-4 on a 7B model, 1e-3 on the demo model."
+    )
+    steps: int = Field(100, ge=1, le=1_000_000, title="Steps", description="Optimiser steps. More forgets more, and harms more.")
+    batch_size: int = Field(16, ge=1, le=4096, title="Batch size", description="Items a device sees at once, of each set.")
+    accumulation: int = Field(1, ge=1, le=4096, title="Accumulate", description="Batches added up before a step.")
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", title="Schedule", description="How the learning rate falls off."
+    )
+    warmup: float = Field(0.0, ge=0, lt=1, title="Warm-up", description="Share of the steps in which the rate rises.")
+    weight_decay: float = Field(0.0, ge=0, le=1, title="Weight decay", description="Usual for unlearning: 0.")
+    clip: float = Field(1.0, gt=0, le=1e6, title="Clip", description="Largest gradient norm. Usual: 1.")
+    precision: Literal["fp32", "bf16"] = Field("fp32", title="Precision", description="bf16 on a GPU that has it; fp32 on a CPU.")
+    gradient_checkpointing: bool = Field(
+        False, title="Gradient checkpointing", description="Less memory, about a third more time."
+    )
+    evaluate_every: int = Field(
+        0, ge=0, le=1_000_000, title="Evaluate every", description="Steps between quick evaluations on a sample; 0 is never."
+    )
+    save_every: int = Field(
+        50, ge=0, le=1_000_000, title="Save every", description="Steps between checkpoints to resume from; 0 is at the end only."
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="The same seed, spec and machine give the same run.")
+
+
+class FinetuneSpec(Spec):
+    """Make a model memorise people: everyone (the vanilla model) or all but the forget set (gold, retain-only)."""
+
+    kind: Literal["finetune"] = "finetune"
+    model: str = Field("demo", min_length=1, max_length=500, title="Model", description="A hub id, a folder, or `demo`.")
+    benchmark: Literal["demo"] = Field("demo", title="Benchmark")
+    who: Literal["everyone", "retain"] = Field(
+        "everyone", title="Whom to learn", description="`retain` leaves the forget set out: the gold model."
+    )
+    request: ForgetRequest = Field(default_factory=ForgetRequest, title="Whom to forget")
+    training: Training = Field(default_factory=lambda: Training(adapter="full", modules="all"), title="Training")
+    score: bool = Field(True, title="Score at the end")
+
+
+class UnlearnSpec(Spec):
+    """Make a model forget people it has memorised."""
+
+    kind: Literal["unlearn"] = "unlearn"
+    model: str = Field(
+        "vanilla", min_length=1, max_length=500, title="Model",
+        description="`vanilla`, `run:ID`, `checkpoint:ID`, a folder or a hub id: the model that remembers.",
+    )
+    benchmark: Literal["demo"] = Field("demo", title="Benchmark")
+    preset: str = Field("npo", max_length=100, title="Method")
+    request: ForgetRequest = Field(default_factory=ForgetRequest, title="Whom to forget")
+    objective: Objective = Field(default_factory=Objective, title="Objective")
+    training: Training = Field(default_factory=Training, title="Training")
+    score: bool = Field(True, title="Score at the end")
+
+
+class EvaluateSpec(Spec):
+    """Put a benchmark's questions to a model, whatever it went through."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    model: str = Field("vanilla", min_length=1, max_length=500, title="Model")
+    benchmark: Literal["demo"] = Field("demo", title="Benchmark")
+    request: ForgetRequest = Field(default_factory=ForgetRequest, title="Whom to forget")
+    batch_size: int = Field(64, ge=1, le=4096, title="Batch size")
+    precision: Literal["fp32", "bf16"] = Field("fp32", title="Precision")
+
+
+class Decoding(Spec):
+    """How an answer is drawn."""
+
+    sample: bool = Field(False, title="Sample", description="Off is greedy: the likeliest token each time.")
+    temperature: float = Field(1.0, gt=0, le=5, title="Temperature")
+    top_p: float = Field(1.0, gt=0, le=1, title="Top p")
+    max_new_tokens: int = Field(32, ge=1, le=1024, title="Longest answer", description="In tokens.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed")
+
+
+LONGEST_QUESTION = 4000
+
+
+class ProbeSpec(Spec):
+    """One question put to two to four models, with the same picture."""
+
+    models: tuple[str, ...] = Field(
+        min_length=1, max_length=4, title="Models", description="Checkpoint ids, in the order of the cards."
+    )
+    question: str = Field(min_length=1, max_length=LONGEST_QUESTION, title="Question")
+    image: str | None = Field(None, title="Picture", description="Path of a picture on this machine, or none to ask as text.")
+    item_id: str | None = Field(None, title="Item", description="The benchmark item the question came from, when it did.")
+    truth: str | None = Field(None, max_length=LONGEST_QUESTION, title="True answer", description="When known: its likelihood is shown.")
+    key: str | None = Field(None, max_length=LONGEST_QUESTION, title="Fact", description="The part of the true answer that counts.")
+    attack: str | None = Field(None, title="Attack prompt")
+    decoding: Decoding = Field(default_factory=Decoding)
+
+
+RunSpec = FinetuneSpec | UnlearnSpec | EvaluateSpec
+KINDS: dict[str, type[Spec]] = {"finetune": FinetuneSpec, "unlearn": UnlearnSpec, "evaluate": EvaluateSpec}
+
+
+def read_spec(data: dict[str, Any]) -> RunSpec:
+    """The stored or submitted JSON as a spec. Raises `ValueError` for an unknown kind, pydantic's error for a bad field."""
+    kind = data.get("kind")
+    if kind not in KINDS:
+        raise ValueError(f"there is no kind of run called {kind!r}; there are {', '.join(KINDS)}")
+    return KINDS[kind].model_validate(data)  # type: ignore[return-value]
+
+
+def faults(error: ValidationError) -> dict[str, str]:
+    """A validation error as `{"training.learning_rate": "must be above 0"}`: one clear phrase a field."""
+    found: dict[str, str] = {}
+    for fault in error.errors():
+        place = ".".join(str(part) for part in fault["loc"]) or "request"
+        found.setdefault(place, _phrase(fault["type"], fault.get("ctx") or {}, fault["msg"]))
+    return found
+
+
+def _phrase(kind: str, context: dict[str, Any], message: str) -> str:
+    phrases = {
+        "greater_than": "must be above {gt}",
+        "greater_than_equal": "must be at least {ge}",
+        "less_than": "must be below {lt}",
+        "less_than_equal": "must be at most {le}",
+        "finite_number": "must be an ordinary number",
+        "int_parsing": "must be a whole number",
+        "int_type": "must be a whole number",
+        "int_from_float": "must be a whole number",
+        "float_parsing": "must be a number",
+        "float_type": "must be a number",
+        "string_too_long": "is too long; at most {max_length} characters",
+        "string_too_short": "must not be empty",
+        "literal_error": "must be one of {expected}",
+        "extra_forbidden": "is not a setting here",
+        "missing": "is missing",
+    }
+    if kind in phrases:
+        return phrases[kind].format(**context)
+    return message.removeprefix("Value error, ")

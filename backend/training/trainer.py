@@ -1,0 +1,176 @@
+"""One subclass of the Hugging Face Trainer: our objective in its step, our checkpoints in its save, no pickle anywhere.
+
+Precision, accumulation, clipping, schedules and several devices are the library's. What is changed is listed here whole:
+the loss, the order of the data (the plan's), how a checkpoint is written and read, and what is reported at each step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch.utils.data import Dataset, Sampler, SequentialSampler
+from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from backend.objectives.objective import ObjectiveLoss
+from backend.spec import Training
+from backend.training.state import load_optimiser, load_random, save_state
+
+Write = Callable[[Path], None]
+
+
+class Diverged(RuntimeError):
+    """The loss is no longer a number; the message says at which step and what to try."""
+
+
+class Watcher(Protocol):
+    """Who follows a training run: the run's row in the database, or a list in a test."""
+
+    def stepped(self, step: int, figures: dict[str, float]) -> str:
+        """Called after each optimiser step; answers `none`, `save` (stop and keep) or `cancel`."""
+        ...
+
+    def evaluate(self, step: int) -> None: ...
+
+    def save(self, step: int, write: Write) -> None:
+        """Keeps a checkpoint to resume from: `write` fills a folder."""
+        ...
+
+
+class LetheTrainer(Trainer):
+    """Minimises an objective over a plan of batches. `stopped_by` is `none`, `save` or `cancel` afterwards."""
+
+    def __init__(
+        self,
+        *,
+        model: torch.nn.Module,
+        objective: ObjectiveLoss,
+        plan: Dataset[Any],
+        collate: Callable[[list[Any]], dict[str, Any]],
+        training: Training,
+        folder: Path,
+        watcher: Watcher,
+        use_cpu: bool,
+    ) -> None:
+        self.objective = objective
+        self.watcher = watcher
+        self.stopped_by = "none"
+        self._parts: dict[str, list[float]] = {}
+        super().__init__(
+            model=model,
+            args=_arguments(training, folder, use_cpu),
+            train_dataset=plan,
+            data_collator=collate,
+            callbacks=[_Follower(self, training)],
+        )
+        self.loss_is_scaled_for_ga = False
+        self.model_accepts_loss_kwargs = False
+
+    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        losses = self.objective(model, inputs)
+        for name, value in losses.parts.items():
+            self._parts.setdefault(name, []).append(value)
+        if not math.isfinite(losses.parts["loss"]):
+            raise Diverged(
+                f"the loss became {losses.parts['loss']} at step {self.state.global_step + 1}; "
+                "try a smaller learning rate, or a bounded forget term such as NPO"
+            )
+        return (losses.total, None) if return_outputs else losses.total
+
+    def figures(self) -> dict[str, float]:
+        """Means over the batches since the last step, and the learning rate."""
+        found = {name: sum(values) / len(values) for name, values in self._parts.items()}
+        self._parts.clear()
+        found["learning_rate"] = float(self._get_learning_rate())
+        return found
+
+    def write_checkpoint(self, folder: Path) -> None:
+        """Weights (or adapter), optimiser, scheduler, random state and the Trainer's own counters."""
+        unwrapped: PreTrainedModel = self.accelerator.unwrap_model(self.model_wrapped or self.model)
+        unwrapped.save_pretrained(folder)
+        save_state(folder, _plain(self.optimizer), self.lr_scheduler)
+        self.state.save_to_json(str(folder / "trainer_state.json"))
+
+    # -- what the Trainer calls -----------------------------------------------------------------------------------
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        if self.args.should_save:
+            self.watcher.save(self.state.global_step, self.write_checkpoint)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Nothing to do: the run loads the weights of the checkpoint before it makes the trainer."""
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            load_optimiser(Path(checkpoint), _plain(self.optimizer), self.lr_scheduler)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            load_random(Path(checkpoint))
+
+    def _load_callback_state(self) -> None:
+        """Our one callback keeps no state."""
+
+
+class _Follower(TrainerCallback):
+    """Tells the watcher of each step, and passes its wish to stop on to the Trainer."""
+
+    def __init__(self, trainer: LetheTrainer, training: Training) -> None:
+        self._trainer = trainer
+        self._training = training
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        step, every = state.global_step, self._training.evaluate_every
+        wish = self._trainer.watcher.stepped(step, self._trainer.figures())
+        if wish != "none":
+            self._trainer.stopped_by = wish
+            control.should_training_stop = True
+            control.should_save = wish == "save"
+            return
+        control.should_save = bool(
+            self._training.save_every and step % self._training.save_every == 0 and step < state.max_steps
+        )
+        if every and step % every == 0 and step < state.max_steps:
+            self._trainer.model.eval()
+            self._trainer.watcher.evaluate(step)
+
+
+def _arguments(training: Training, folder: Path, use_cpu: bool) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=training.steps,
+        per_device_train_batch_size=training.batch_size,
+        gradient_accumulation_steps=training.accumulation,
+        learning_rate=training.learning_rate,
+        lr_scheduler_type=training.schedule,
+        warmup_steps=round(training.warmup * training.steps),
+        weight_decay=training.weight_decay,
+        adam_beta2=0.98,
+        max_grad_norm=training.clip,
+        bf16=training.precision == "bf16",
+        seed=training.seed,
+        data_seed=training.seed,
+        gradient_checkpointing=training.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False} if training.gradient_checkpointing else None,
+        use_cpu=use_cpu,
+        save_strategy="no",
+        logging_strategy="no",
+        eval_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        logging_nan_inf_filter=False,
+    )
+
+
+def _plain(optimiser: Any) -> torch.optim.Optimizer:
+    """The optimiser inside accelerate's wrapper."""
+    found: torch.optim.Optimizer = getattr(optimiser, "optimizer", optimiser)
+    return found

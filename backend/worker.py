@@ -1,0 +1,318 @@
+"""The worker: claims runs, gives each a process and a device of its own, watches them, and keeps the probe at hand.
+
+One run a GPU, one at a time on a processor. A run's process is forked from a server that has torch, transformers and peft
+imported already, before any device is touched, so it starts at once. Everything a page shows is in the database; the
+worker can be killed at any moment and started again, and goes on from the rows it finds.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import psutil
+from sqlalchemy import Engine
+
+from backend.versions import versions
+from storage import checkpoints, runs
+from storage import workers as worker_rows
+from storage.tables import Run, RunState, new_id
+
+PRELOAD = ["backend.runs.process", "backend.inference.server"]
+POLL_S = 0.3
+HEARTBEAT_S = 5.0
+REAP_S = 2.0
+GRACE_S = {"save": 120.0, "cancel": 20.0}
+"""How long a run may take to see that it should stop, before it is told by a signal."""
+KILL_AFTER_S = 10.0
+LEAVE_AFTER_S = 60.0
+"""How long the runs of a worker that leaves may take to save themselves."""
+IDLE_EXIT_S = 20.0
+"""A worker whose web process is gone leaves after this long with nothing to do."""
+
+log = logging.getLogger("lethe.worker")
+
+
+@dataclass
+class Slot:
+    """A device, and the run that has it."""
+
+    device: str
+    run: Run | None = None
+    process: BaseProcess | None = None
+    told_at: float | None = None
+
+
+class Worker:
+    """`work()` goes on until `stop()`, or until the process it was started by is gone and nothing is left to do."""
+
+    def __init__(self, engine: Engine, home: Path, *, parent: int | None = None, probe: bool = True) -> None:
+        self.engine, self.home = engine, home
+        self.id, self.host = new_id(), socket.gethostname()
+        self.process = psutil.Process()
+        self._parent = psutil.Process(parent) if parent else None
+        self._with_probe = probe
+        self._context: ForkServerContext = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOAD)
+        self._slots = [Slot(device) for device in devices()]
+        self._probe: BaseProcess | None = None
+        self._probe_at = ("", "")
+        self._stopping = False
+        self._beaten_at = self._reaped_at = self._worked_at = 0.0
+
+    # -- the loop -------------------------------------------------------------------------------------------------
+
+    def work(self) -> None:
+        """Blocks. Registers, then polls; runs in progress are left to end when it returns."""
+        worker_rows.register_worker(
+            self.engine, worker_id=self.id, host=self.host, pid=self.process.pid, pid_started_at=self.process.create_time(),
+            device=device_words(), devices=[slot.device for slot in self._slots], versions=versions(),
+        )
+        checkpoints.sweep(self.engine, self.home)
+        log.info("worker %s on %s", self.id[:8], device_words())
+        self._worked_at = time.monotonic()
+        try:
+            while not self._stopping and not self._forsaken():
+                self.tick()
+                time.sleep(POLL_S)
+        finally:
+            self._leave()
+
+    def tick(self) -> None:
+        """One round: heartbeat, reap, look after the probe and the running, claim."""
+        now = time.monotonic()
+        if now - self._beaten_at >= HEARTBEAT_S:
+            worker_rows.worker_heartbeat(self.engine, self.id)
+            self._beaten_at = now
+        if now - self._reaped_at >= REAP_S:
+            self._reap()
+            self._reaped_at = now
+        self._look_after_probe()
+        for slot in self._slots:
+            if slot.process is not None:
+                self._look_after(slot)
+            if slot.process is None:
+                self._claim(slot)
+
+    def stop(self, *_: object) -> None:
+        """Leave after this round. Fit to be a signal handler."""
+        self._stopping = True
+
+    def _forsaken(self) -> bool:
+        busy = any(slot.process is not None for slot in self._slots)
+        if busy or self._parent is None or self._parent.is_running():
+            self._worked_at = time.monotonic()
+            return False
+        return time.monotonic() - self._worked_at > IDLE_EXIT_S
+
+    def _leave(self) -> None:
+        """Runs do not outlive their worker: each saves itself, is marked, and goes on under the next one."""
+        if self._probe is not None:
+            self._probe.terminate()
+        busy = [slot for slot in self._slots if slot.process is not None]
+        for slot in busy:
+            _signal_group(slot.process, signal.SIGTERM)
+        for slot in busy:
+            assert slot.process is not None
+            slot.process.join(LEAVE_AFTER_S)
+            _signal_group(slot.process, signal.SIGKILL)
+        self._reap()
+        worker_rows.worker_down(self.engine, self.id)
+        log.info("worker %s is down", self.id[:8])
+
+    # -- runs -----------------------------------------------------------------------------------------------------
+
+    def _claim(self, slot: Slot) -> None:
+        run = runs.claim(self.engine, self.id, self.host, slot.device)
+        if run is None:
+            return
+        from backend.runs.process import Orders, start
+
+        self._release_probe(slot.device)
+        orders = Orders(
+            run_id=run.id, attempt=run.attempt, home=self.home, database=self.engine.url.render_as_string(hide_password=False),
+            device=slot.device, log_file=log_path(self.home, run.id), worker_pid=self.process.pid,
+            worker_started_at=self.process.create_time(),
+        )
+        slot.run, slot.told_at = run, None
+        slot.process = self._context.Process(target=start, args=(orders,), name=f"run {run.id[:8]}")
+        slot.process.start()
+        log.info("run %s (%s) started on %s, process %s", run.id[:8], run.name, slot.device, slot.process.pid)
+
+    def _look_after(self, slot: Slot) -> None:
+        """Collects a process that has ended, and presses one that was asked to stop and does not."""
+        assert slot.process is not None and slot.run is not None
+        if slot.process.is_alive():
+            self._press(slot)
+            return
+        code = slot.process.exitcode
+        slot.process.join()
+        run = runs.get(self.engine, slot.run.id)
+        if run.state in (RunState.RUNNING, RunState.STOPPING) and run.attempt == slot.run.attempt:
+            log.warning("run %s ended without a word (%s)", run.id[:8], _exit_words(code))
+            self._append(run, f"the process ended without a word: {_exit_words(code)}")
+            self._reap()
+        slot.process = slot.run = None
+
+    def _press(self, slot: Slot) -> None:
+        assert slot.process is not None and slot.run is not None
+        run = runs.get(self.engine, slot.run.id)
+        if run.stop_requested_at is None or run.requested_stop == "none" or run.state != RunState.STOPPING:
+            return
+        waited = time.time() - run.stop_requested_at
+        if waited < GRACE_S[run.requested_stop]:
+            return
+        if slot.told_at is None:
+            self._append(run, f"did not stop within {waited:.0f} s; told by a signal")
+            _signal_group(slot.process, signal.SIGTERM)
+            slot.told_at = time.monotonic()
+        elif time.monotonic() - slot.told_at > KILL_AFTER_S:
+            _signal_group(slot.process, signal.SIGKILL)
+
+    def _reap(self) -> None:
+        """Rows whose process is gone become interrupted; a process whose worker is gone is ended first."""
+        known = {self.id} | {
+            worker.id
+            for worker in worker_rows.workers(self.engine)
+            if worker.host != self.host or alive(worker.pid, worker.pid_started_at)
+        }
+        for run in runs.listing(self.engine, states=[RunState.RUNNING, RunState.STOPPING]):
+            if run.host == self.host and run.worker_id not in known and run.pid and alive(run.pid, run.pid_started_at or 0):
+                log.warning("ending process %s of run %s: its worker is gone", run.pid, run.id[:8])
+                _kill_group(run.pid)
+        for run in runs.reap(self.engine, self.host, alive):
+            log.warning("run %s was interrupted at step %s", run.id[:8], run.step)
+
+    def _append(self, run: Run, line: str) -> None:
+        with log_path(self.home, run.id).open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%H:%M:%S')} worker: {line}\n")
+
+    # -- the probe ------------------------------------------------------------------------------------------------
+
+    def _look_after_probe(self) -> None:
+        if not self._with_probe or (self._probe is not None and self._probe.is_alive()):
+            return
+        from backend.inference.server import serve
+
+        receiver, sender = self._context.Pipe(duplex=False)
+        self._probe = self._context.Process(
+            target=serve,
+            args=(sender, self.home, self.engine.url.render_as_string(hide_password=False), self._slots[0].device,
+                  self.process.pid, self.process.create_time(), self.home / "logs" / "probe.log"),
+            name="probe", daemon=True,
+        )
+        self._probe.start()
+        sender.close()
+        # The first start waits for the imports of the fork server, which nothing else could do without either.
+        if receiver.poll(120):
+            self._probe_at = receiver.recv()
+            worker_rows.worker_heartbeat(self.engine, self.id, probe_url=self._probe_at[0], probe_token=self._probe_at[1])
+            log.info("probe at %s", self._probe_at[0])
+        else:
+            log.error("the probe did not start; it is tried again")
+            self._probe.kill()
+            self._probe = None
+
+    def _release_probe(self, device: str) -> None:
+        """A run is about to need the device: the probe gives its memory back, and loads anew when asked."""
+        if self._probe is None or not self._probe.is_alive() or device != self._slots[0].device:
+            return
+        import httpx
+
+        try:
+            url, token = self._probe_at
+            httpx.post(f"{url}/release", headers={"Authorization": f"Bearer {token}"}, timeout=10.0)
+        except httpx.HTTPError:
+            log.warning("the probe did not give its memory back in time; it is started anew")
+            self._probe.kill()
+
+
+def devices() -> list[str]:
+    """One slot a GPU (`cuda:0`, …), or `cpu`. `LETHE_DEVICES` (comma-separated) overrides. Torch is asked in a process of
+    its own, because a worker that has touched a device can no longer fork."""
+    wanted = os.environ.get("LETHE_DEVICES")
+    if wanted:
+        return [device.strip() for device in wanted.split(",") if device.strip()]
+    return [f"cuda:{number}" for number in range(_gpu_count())] or ["cpu"]
+
+
+def _gpu_count() -> int:
+    if not Path("/proc/driver/nvidia").exists() and not Path("/dev/nvidia0").exists() and os.name != "nt":
+        return 0
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return int(pool.apply(_count_gpus))
+
+
+def _count_gpus() -> int:
+    import torch
+
+    return int(torch.cuda.device_count())
+
+
+def device_words() -> str:
+    """`CPU, 2 cores` or `2 GPUs`, for the top bar."""
+    found = devices()
+    if found == ["cpu"]:
+        count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return f"CPU, {count} cores"
+    return f"{len(found)} GPU{'s' if len(found) > 1 else ''}"
+
+
+def alive(pid: int, started_at: float) -> bool:
+    """True when that very process still runs: process numbers are used again, start times are not."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - started_at) < 1.0
+    except psutil.NoSuchProcess:
+        return False
+
+
+def log_path(home: Path, run_id: str) -> Path:
+    """Where a run writes its log."""
+    return home / "logs" / f"{run_id}.log"
+
+
+def _exit_words(code: int | None) -> str:
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        return f"{name}, as when memory runs out" if name == "SIGKILL" else name
+    return f"exit code {code}"
+
+
+def _signal_group(process: BaseProcess | None, number: int) -> None:
+    if process is not None and process.pid is not None and process.is_alive():
+        try:
+            # The run's process leads a group of its own once it has called setsid; before that it is alone.
+            if os.getpgid(process.pid) == process.pid:
+                os.killpg(process.pid, number)
+            else:
+                os.kill(process.pid, number)
+        except ProcessLookupError:
+            return
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def main(engine: Engine, home: Path, parent: int | None = None) -> None:
+    """`python -m backend worker`: works until told to stop (SIGTERM, SIGINT)."""
+    worker = Worker(engine, home, parent=parent)
+    signal.signal(signal.SIGTERM, worker.stop)
+    signal.signal(signal.SIGINT, worker.stop)
+    worker.work()
+
