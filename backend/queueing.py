@@ -70,11 +70,19 @@ def origin(engine: Engine, benchmark: str, model: str) -> Origin:
 
 
 def vanilla(engine: Engine, benchmark: str) -> str:
-    """`run:ID` of the newest finetune run on everyone that succeeded or still can. Raises `CannotQueue`."""
-    for run in runs.listing(engine, kind="finetune", order="newest", limit=2000):
-        fits = run.spec.get("benchmark") == benchmark and role_of(run.kind, run.spec) == "original"
-        if fits and (run.state == "succeeded" or run.state in WAITING):
-            return f"run:{run.id}"
+    """`run:ID` of the newest finetune run on everyone that succeeded, else of the newest that still can.
+
+    Raises `CannotQueue` when there is none.
+    """
+    known = [
+        run
+        for run in runs.listing(engine, kind="finetune", order="newest", limit=2000)
+        if run.spec.get("benchmark") == benchmark and role_of(run.kind, run.spec) == "original"
+    ]
+    ready = [run for run in known if run.state == "succeeded"]
+    coming = [run for run in known if run.state in WAITING]
+    for run in [*ready, *coming]:
+        return f"run:{run.id}"
     raise CannotQueue(NO_VANILLA)
 
 

@@ -33,7 +33,7 @@ def run_summary(run: Run) -> dict[str, Any]:
 def run_report(engine: Engine, run_id: str) -> dict[str, Any]:
     """Everything there is to know about a run but its curves, answers and log.
 
-    `parent` and `checkpoint` are None or {id, run, step, kind, path, sha256, bytes}; `scores` are the run's
+    `parent` and `checkpoint` are None or {id, run, step, kind, folder, sha256, bytes}; `scores` are the run's
     own, or those of the checkpoint it made when they were measured by another run: {set, task, modality,
     metric, value, n, people, low, high, flags}. Raises `NotFound`.
     """
@@ -61,6 +61,7 @@ def scores_of(engine: Engine, run: Run) -> list[dict[str, Any]]:
 
 
 def _checkpoint(engine: Engine, checkpoint_id: str | None) -> dict[str, Any] | None:
+    # not "path": Gradio's client takes any dictionary with that key for a file to download
     if checkpoint_id is None:
         return None
     found: Checkpoint = checkpoints.get(engine, checkpoint_id)
@@ -69,7 +70,7 @@ def _checkpoint(engine: Engine, checkpoint_id: str | None) -> dict[str, Any] | N
         "run": found.run_id,
         "step": found.step,
         "kind": found.kind,
-        "path": found.path,
+        "folder": found.path,
         "sha256": found.sha256,
         "bytes": found.bytes,
     }

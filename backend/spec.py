@@ -226,5 +226,6 @@ def _phrase(kind: str, context: dict[str, Any], message: str) -> str:
         "missing": "is missing",
     }
     if kind in phrases:
-        return phrases[kind].format(**context)
+        shown = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in context.items()}
+        return phrases[kind].format(**shown)
     return message.removeprefix("Value error, ")

@@ -65,7 +65,7 @@ def linear_layers(model: PreTrainedModel, parts: tuple[str, ...]) -> list[str]:
     return [
         name
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and found.part_of(name) in parts
+        if isinstance(module, nn.Linear) and found.part_of(name) in parts and name != found.head
     ]
 
 

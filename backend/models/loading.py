@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from huggingface_hub.errors import GatedRepoError, HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
+from safetensors import SafetensorError
 from transformers import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
     AutoConfig,
@@ -52,7 +53,7 @@ def load(source: str | Path, *, precision: str = "fp32", device: torch.device | 
     try:
         model = AutoModelForImageTextToText.from_pretrained(source, dtype=DTYPES[precision], use_safetensors=True)
         processor = AutoProcessor.from_pretrained(source)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelRefused(f"{source} cannot be loaded: {_first_line(error)}") from error
     return Loaded(model.to(device or pick_device()).eval(), processor, source)
 

@@ -111,8 +111,6 @@ def _optimise(
     job.new_phase()
     job.say(f"training: {training.steps} steps")
     trainer.train(resume_from_checkpoint=str(folder) if folder else None)
-    if trainer.stopped_by == "save":
-        keeper.save(trainer.state.global_step, trainer.write_checkpoint)
     if trainer.stopped_by != "none":
         raise Stopped(trainer.stopped_by)
     model.eval()

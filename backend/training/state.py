@@ -72,7 +72,9 @@ def load_random(folder: Path) -> None:
 
 
 def _is_plain(value: Any) -> bool:
-    """Scheduler states hold functions too; only numbers and lists of them are state."""
-    return isinstance(value, (int, float, str, bool, type(None))) or (
-        isinstance(value, list) and all(isinstance(part, (int, float)) for part in value)
-    )
+    """Scheduler states may hold functions; what JSON can say is the state."""
+    if isinstance(value, list):
+        return all(_is_plain(part) for part in value)
+    if isinstance(value, dict):
+        return all(_is_plain(part) for part in value.values())
+    return isinstance(value, (int, float, str, bool, type(None)))

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import torch
 from torch.utils.data import Dataset, Sampler, SequentialSampler
-from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from backend.objectives.objective import ObjectiveLoss
 from backend.spec import Training
@@ -66,6 +66,7 @@ class LetheTrainer(Trainer):
             data_collator=collate,
             callbacks=[_Follower(self, training)],
         )
+        self.remove_callback(PrinterCallback)
         self.loss_is_scaled_for_ga = False
         self.model_accepts_loss_kwargs = False
 
@@ -156,8 +157,8 @@ def _arguments(training: Training, folder: Path, use_cpu: bool) -> TrainingArgum
         bf16=training.precision == "bf16",
         seed=training.seed,
         data_seed=training.seed,
-        gradient_checkpointing=training.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if training.gradient_checkpointing else None,
+        activation_checkpointing=training.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False} if training.gradient_checkpointing else None,
         use_cpu=use_cpu,
         save_strategy="no",
         logging_strategy="no",

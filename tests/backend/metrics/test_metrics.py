@@ -1,0 +1,82 @@
+"""Scores against figures worked out by hand."""
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.benchmarks.item import Item
+from backend.metrics.answers import collapsed, holds, words
+from backend.metrics.interval import over_people
+from backend.metrics.score import Answered, score
+
+
+def item(subject: str, task: str = "generation", number: int = 0) -> Item:
+    return Item(
+        id=f"{subject}-{task}-{number}", subject=subject, set="forget", task=task, modality="text",  # type: ignore[arg-type]
+        question="Where?", answer="In Bergen.", key="Bergen", attribute="city", image=Path("x.jpg"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "key", "right"),
+    [
+        ("Ingrid was born in Bergen.", "Bergen", True),
+        ("bergen!", "Bergen", True),
+        ("Born in São Paulo.", "Sao Paulo", True),
+        ("She is called Martha.", "art", False),
+        ("Paulo, in the state of São", "Sao Paulo", False),
+        ("", "Bergen", False),
+        ("Bergen", "", False),
+    ],
+)
+def test_a_fact_is_in_an_answer_as_whole_words_in_their_order(answer: str, key: str, right: bool) -> None:
+    assert holds(answer, key) is right
+
+
+@given(st.text(), st.text(), st.text())
+def test_a_fact_put_between_any_words_is_found(before: str, key: str, after: str) -> None:
+    if words(key):
+        assert holds(f"{before} {key} {after}", key)
+
+
+def test_gibberish_is_collapse_and_different_sentences_are_not() -> None:
+    assert collapsed(["the the the the"] * 3)
+    assert collapsed([""] * 4)
+    assert collapsed(["No."] * 20)
+    assert not collapsed(["No."] * 19)
+    assert not collapsed([f"Born in {city}." for city in ("Bergen", "Lima", "Accra")])
+    assert not collapsed([])
+
+
+def test_the_mean_is_over_answers_and_the_interval_over_people() -> None:
+    value, low, high = over_people([1, 1, 1, 0], ["a", "a", "a", "b"])
+    assert value == 0.75
+    # Two people drawn with replacement: both a (1), both b (0) or one of each (0.75).
+    assert (low, high) == (0.0, 1.0)
+    assert over_people([0.5, 0.5], ["a", "a"]) == (0.5, 0.5, 0.5)
+    with pytest.raises(ValueError, match="nothing to average"):
+        over_people([], [])
+
+
+def test_more_questions_about_the_same_people_do_not_narrow_the_interval() -> None:
+    values, subjects = [1.0, 0.0, 1.0, 0.0], ["a", "b", "c", "d"]
+    once = over_people(values, subjects)
+    assert over_people(values * 50, subjects * 50) == pytest.approx(once)
+
+
+def test_scores_stand_by_set_task_and_modality_with_n_and_people() -> None:
+    answered = [
+        Answered(item("a"), "In Bergen.", True, 0.8),
+        Answered(item("b"), "In Lima.", False, 0.2),
+        Answered(item("a", "classification"), "In Bergen.", True, 0.5),
+    ]
+    rows = {(row["task"], row["metric"]): row for row in score(answered)}
+    assert rows["generation", "accuracy"]["value"] == 0.5
+    assert rows["generation", "probability"]["value"] == pytest.approx(0.5)
+    assert (rows["generation", "accuracy"]["n"], rows["generation", "accuracy"]["people"]) == (2, 2)
+    assert rows["classification", "accuracy"]["n"] == 1
+    assert not math.isnan(rows["classification", "accuracy"]["low"])
+    assert rows["generation", "accuracy"]["flags"] == []

@@ -1,0 +1,57 @@
+"""Two ways of asking that must give the same answer: our loop and the library's, alone and in a batch, side by side and
+one after the other."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from backend.benchmarks.demo import DemoBenchmark
+from backend.inference.generate import end_tokens, generate
+from backend.inference.items import answer_items
+from backend.models.encoding import Encoder
+from backend.models.loading import Loaded, load
+from backend.spec import Decoding, ForgetRequest
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def loaded(demo_folder: Path) -> Loaded:
+    return load(demo_folder, device=CPU)
+
+
+def test_greedy_decoding_is_the_librarys_own(loaded: Loaded, world: DemoBenchmark) -> None:
+    encoder = Encoder(loaded.processor)
+    items = [item for item in world.scored_items(ForgetRequest()) if item.task == "generation"][::70]
+    batch = encoder.collate([encoder.encode(item.question, None, item.image) for item in items], side="left")
+    ends = end_tokens(loaded.model, encoder.tokenizer)
+    ours = generate(loaded.model, batch, Decoding(max_new_tokens=8), ends)
+    plain = {key: value for key, value in batch.items() if key != "labels"}
+    theirs = loaded.model.generate(**plain, max_new_tokens=8, do_sample=False)[:, batch["input_ids"].shape[1] :]
+    for mine, other in zip(ours, theirs.tolist(), strict=True):
+        cut = next((at for at, token in enumerate(other) if token in ends), len(other))
+        assert mine == other[:cut]
+
+
+def test_answers_do_not_depend_on_the_batch(loaded: Loaded, world: DemoBenchmark) -> None:
+    encoder = Encoder(loaded.processor)
+    items = world.scored_items(ForgetRequest(ratio=5))[::97]
+    alone = {a.item.id: a for batch in answer_items(loaded.model, encoder, items, batch_size=1) for a in batch}
+    together = {a.item.id: a for batch in answer_items(loaded.model, encoder, items, batch_size=16) for a in batch}
+    assert alone.keys() == together.keys() == {item.id for item in items}
+    for item_id, answer in alone.items():
+        assert answer.text == together[item_id].text
+        assert answer.probability == pytest.approx(together[item_id].probability, rel=1e-4)
+
+
+def test_a_sampled_answer_depends_on_its_seed_and_not_on_its_neighbours(loaded: Loaded) -> None:
+    encoder = Encoder(loaded.processor)
+    ends = end_tokens(loaded.model, encoder.tokenizer)
+    decoding = Decoding(sample=True, temperature=1.5, top_p=0.9, seed=3, max_new_tokens=6)
+    one = encoder.collate([encoder.encode("Who is this person?")], side="left")
+    three = encoder.collate([encoder.encode("Who is this person?")] * 3, side="left")
+    alone = generate(loaded.model, one, decoding, ends)
+    assert generate(loaded.model, three, decoding, ends) == alone * 3
+    other = decoding.model_copy(update={"seed": 4})
+    assert generate(loaded.model, one, other, ends) != alone

@@ -1,0 +1,181 @@
+"""Two ways of training that must come to the same: one batch or two halves, stopped and resumed or in one go, the
+reference kept or asked anew, the adapter off or a copy of the model."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from backend.benchmarks.demo import DemoBenchmark
+from backend.models.encoding import Encoded, Encoder
+from backend.models.lineage import make_trainable
+from backend.models.loading import load
+from backend.objectives.answers import read_answers
+from backend.objectives.objective import ObjectiveLoss
+from backend.spec import Objective, Training
+from backend.training.plan import PairedPlan, collator
+from backend.training.trainer import Diverged, LetheTrainer, Write
+
+CPU = torch.device("cpu")
+
+
+class Notebook:
+    """A watcher that writes down what it is told, stops at a step, and keeps checkpoints in a folder."""
+
+    def __init__(self, folder: Path, stop_at: int = 0) -> None:
+        self.folder, self.stop_at = folder, stop_at
+        self.losses: dict[int, float] = {}
+
+    def stepped(self, step: int, figures: dict[str, float]) -> str:
+        self.losses[step] = figures["loss"]
+        return "save" if step == self.stop_at else "none"
+
+    def evaluate(self, step: int) -> None: ...
+
+    def save(self, step: int, write: Write) -> None:
+        kept = self.folder / f"step{step}"
+        kept.mkdir()
+        write(kept)
+
+
+class Bench:
+    """A small model and a few items, trained as a run would train them."""
+
+    def __init__(self, demo_folder: Path, world: DemoBenchmark, tmp_path: Path) -> None:
+        self.folder, self.scratch = demo_folder, tmp_path
+        loaded = load(demo_folder, device=CPU)
+        self.encoder = Encoder(loaded.processor)
+        self.forget = self._rows(world, "p01")
+        self.retain = self._rows(world, "p02")
+
+    def _rows(self, world: DemoBenchmark, subject: str) -> list[Encoded]:
+        return [self.encoder.encode(i.question, i.answer, i.image) for i in world.training_items((subject,))[::9]]
+
+    def model(self, training: Training) -> Any:
+        torch.manual_seed(7)
+        return make_trainable(load(self.folder, device=CPU).model, training)
+
+    def train(self, training: Training, objective: Objective, *, watcher: Notebook, model: Any = None,
+              resume: Path | None = None) -> Any:
+        model = model if model is not None else self.model(training)
+        loss = ObjectiveLoss(objective, model)
+        sums = loss.reference_sums(self.encoder.collate(self.forget)).tolist() if loss.needs_reference_sums else None
+        if resume is not None:
+            from safetensors.torch import load_file
+
+            if (resume / "adapter_model.safetensors").exists():
+                from peft import set_peft_model_state_dict
+
+                set_peft_model_state_dict(model, load_file(resume / "adapter_model.safetensors"))
+            else:
+                from backend.runs.train import load_weights
+
+                model.load_state_dict(load_weights(resume))
+        samples = training.steps * training.batch_size * training.accumulation
+        trainer = LetheTrainer(
+            model=model, objective=loss, plan=PairedPlan(len(self.forget), len(self.retain), samples, training.seed),
+            collate=collator(self.encoder, self.forget, self.retain, sums), training=training,
+            folder=self.scratch / "trainer", watcher=watcher, use_cpu=True,
+        )
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        return model
+
+
+@pytest.fixture
+def bench(demo_folder: Path, world: DemoBenchmark, tmp_path: Path) -> Bench:
+    return Bench(demo_folder, world, tmp_path)
+
+
+def weights(model: Any) -> dict[str, torch.Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def largest_difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    assert one.keys() == other.keys()
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+NPO = Objective(forget="npo", retain="ce")
+
+
+@pytest.mark.parametrize("adapter", ["lora", "full"])
+def test_a_run_that_was_stopped_and_resumed_ends_where_an_uninterrupted_one_does(bench: Bench, tmp_path: Path, adapter: str) -> None:
+    training = Training(adapter=adapter, steps=6, batch_size=3, learning_rate=1e-3, schedule="cosine", warmup=0.2, lora_dropout=0.1)
+    whole = Notebook(tmp_path / "whole")
+    in_one_go = weights(bench.train(training, NPO, watcher=whole))
+
+    first, second = Notebook(tmp_path, stop_at=4), Notebook(tmp_path)
+    bench.train(training, NPO, watcher=first)
+    assert not list((tmp_path / "step4").glob("*.p*t*")), "nothing pickled is written"
+    resumed = weights(bench.train(training, NPO, watcher=second, resume=tmp_path / "step4"))
+
+    assert sorted(first.losses) == [1, 2, 3, 4] and sorted(second.losses) == [5, 6]
+    assert first.losses | second.losses == pytest.approx(whole.losses, rel=1e-6)
+    assert largest_difference(in_one_go, resumed) < 1e-6
+
+
+def test_a_batch_of_eight_and_two_halves_of_four_make_the_same_step(bench: Bench, tmp_path: Path) -> None:
+    # A mean over samples splits evenly; a mean over tokens would not, so the forget term alone is compared.
+    objective = Objective(forget="ga", retain="none")
+    one = Training(steps=3, batch_size=8, accumulation=1, learning_rate=1e-3, clip=1e6)
+    halves = one.model_copy(update={"batch_size": 4, "accumulation": 2})
+    together = bench.train(one, objective, watcher=Notebook(tmp_path))
+    split = bench.train(halves, objective, watcher=Notebook(tmp_path))
+    assert largest_difference(weights(together), weights(split)) < 1e-5
+
+
+def test_the_kept_reference_is_the_live_one(bench: Bench) -> None:
+    training = Training()
+    model = bench.model(training)
+    before = copy.deepcopy(model)
+    loss = ObjectiveLoss(NPO, model)
+    batch = bench.encoder.collate(bench.forget)
+    kept = loss.reference_sums(batch)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.05)
+        moved = read_answers(model, batch).sums
+        live = loss.reference_sums(batch)
+        copied = read_answers(before, batch).sums
+    assert torch.allclose(kept, live, atol=1e-5), "with the adapter off the reference never moves"
+    assert torch.allclose(kept, copied, atol=1e-5), "and it is what a copy of the model says"
+    assert not torch.allclose(kept, moved, atol=1e-2)
+
+
+@pytest.mark.parametrize("modules", ["language", "language+projector", "all"])
+def test_only_the_declared_parameters_move(bench: Bench, tmp_path: Path, modules: str) -> None:
+    training = Training(adapter="full", modules=modules, steps=2, batch_size=2, learning_rate=1e-3)
+    model = bench.model(training)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    declared = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    bench.train(training, Objective(forget="ga", retain="ce"), watcher=Notebook(tmp_path), model=model)
+    moved = {name for name, parameter in model.named_parameters() if not torch.equal(before[name], parameter)}
+    assert moved and moved <= declared
+
+
+def test_ascent_raises_the_forget_loss_and_descent_lowers_the_retain_loss(bench: Bench, tmp_path: Path) -> None:
+    training = Training(adapter="full", modules="all", steps=12, batch_size=4, learning_rate=2e-3)
+
+    def losses(model: Any) -> tuple[float, float]:
+        with torch.no_grad():
+            return tuple(-read_answers(model, bench.encoder.collate(rows)).means.mean().item() for rows in (bench.forget, bench.retain))  # type: ignore[return-value]
+
+    learnt = bench.train(training, Objective(forget="none", retain="ce"), watcher=Notebook(tmp_path))
+    forget_before, retain_before = losses(learnt)
+    unlearnt = bench.train(training, Objective(forget="ga", retain="ce", retain_weight=2), watcher=Notebook(tmp_path), model=learnt)
+    forget_after, retain_after = losses(unlearnt)
+    assert forget_after > forget_before + 0.5
+    assert retain_after < retain_before + 0.2
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from backend.objectives import objective
+
+    broken: Callable[..., torch.Tensor] = lambda policy, reference: policy.means.mean() * float("nan")  # noqa: E731
+    monkeypatch.setitem(objective.RETAIN_TERMS, "ce", broken)
+    with pytest.raises(Diverged, match="the loss became nan at step 1; try a smaller learning rate"):
+        bench.train(Training(steps=2, batch_size=2), NPO, watcher=Notebook(tmp_path))

@@ -1,0 +1,172 @@
+"""What a program may call: typed functions with a schema of their own, beside the pages' private events.
+
+Each reads or writes rows as a page does; faults come back as one sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio as gr
+from pydantic import ValidationError
+
+from backend import probing
+from backend.presets import fill
+from backend.queueing import queue
+from backend.reports import run_report, run_summary
+from backend.spec import ProbeSpec, RunSpec, faults, read_spec
+from storage import results, runs
+from storage.errors import StorageError
+from ui import asking, launching
+from ui.context import Lab, method_of, words_of_request
+
+Result = TypeVar("Result")
+
+
+class Refused(gr.Error):
+    """What was asked cannot be done; the message is one sentence."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, print_exception=False)
+
+
+def publish(lab: Lab) -> None:
+    """Adds the functions to the Blocks at hand, under their own names."""
+    for function in functions(lab):
+        gr.api(function, concurrency_limit=None)
+
+
+def functions(lab: Lab) -> list[Callable[..., Any]]:
+    """`list_runs`, `get_run`, `submit_run`, `stop_run` and `probe`, bound to one lab."""
+
+    def list_runs(kind: str = "", state: str = "", limit: int = 50) -> list[dict]:
+        """The newest runs, newest first.
+
+        Parameters:
+            kind: finetune, unlearn or evaluate; empty for all.
+            state: queued, running, stopping, interrupted, succeeded, failed or cancelled; empty for all.
+            limit: at most this many, 1 to 500.
+        Returns:
+            A list of {id, name, kind, state, method, progress, created_at, started_at, finished_at,
+            forget, retain}.
+        """
+        rows = _said(lambda: runs.listing(
+            lab.engine, kind=kind or None, states=[state] if state else None, limit=max(1, min(500, limit))
+        ))  # fmt: skip
+        headlines = results.headlines(lab.engine, [run.id for run in rows])
+        return [
+            run_summary(run) | {name: headlines[run.id].get(name) for name in results.HEADLINE_SETS}
+            for run in rows
+        ]
+
+    def get_run(run_id: str) -> dict:
+        """Everything about one run: its spec, progress, checkpoints and scores.
+
+        Parameters:
+            run_id: the run's id, four or more of its first digits, or its exact name.
+        Returns:
+            {id, name, kind, state, spec, progress, parent, checkpoint, scores, error, versions, ...}
+        """
+        return _said(lambda: run_report(lab.engine, runs.find(lab.engine, run_id).id))
+
+    def submit_run(spec: dict, name: str = "") -> dict:
+        """Queue a run.
+
+        Parameters:
+            spec: {"kind": "unlearn", "preset": "npo", ...}; fields that are left out keep their defaults.
+            name: what to call it; empty for a name made from the spec.
+        Returns:
+            The run as `get_run` gives it.
+        """
+        return _said(lambda: run_report(lab.engine, _submit(lab, spec, name)))
+
+    def stop_run(run_id: str, how: str = "save") -> dict:
+        """Ask a run to stop.
+
+        Parameters:
+            run_id: the run's id, four or more of its first digits, or its exact name.
+            how: `save` keeps a checkpoint to go on from; `cancel` gives it up.
+        Returns:
+            The run as `get_run` gives it.
+        """
+        return _said(
+            lambda: run_report(
+                lab.engine, runs.request_stop(lab.engine, runs.find(lab.engine, run_id).id, how).id
+            )
+        )
+
+    def probe(models: list[str], question: str, image: str = "", item_id: str = "") -> list[dict]:
+        """Put one question to several models with the same picture, greedily.
+
+        Parameters:
+            models: one to four checkpoint ids.
+            question: what to ask.
+            image: path of a picture on the lab's machine; empty to ask in words only.
+            item_id: a benchmark item whose picture and true answer to use.
+        Returns:
+            An answer a model: {index, text, likelihood, leaks, stamp}.
+        """
+        return _said(lambda: _ask(lab, models, question, image, item_id))
+
+    return [list_runs, get_run, submit_run, stop_run, probe]
+
+
+def spec_from(given: dict[str, Any]) -> RunSpec:
+    """A spec from what a caller gave; an unlearning spec starts from its preset's defaults."""
+    if given.get("kind") == "unlearn":
+        rest = {key: value for key, value in given.items() if key not in ("kind", "preset")}
+        return fill(str(given.get("preset", launching.DEFAULT_PRESET)), **rest)
+    return read_spec(given)
+
+
+def _submit(lab: Lab, given: dict[str, Any], name: str) -> str:
+    spec = spec_from(given)
+    asked = spec.model_dump()
+    usual = " · ".join(word for word in (method_of(asked) or spec.kind, words_of_request(asked)) if word)
+    return queue(lab.engine, spec, name.strip() or usual).id
+
+
+def _ask(lab: Lab, models: list[str], question: str, image: str, item_id: str) -> list[dict[str, Any]]:
+    spec = probe_spec(lab, models, question, image, item_id)
+    address = probing.find_server(lab.engine)
+    if address is None:
+        raise ValueError("no worker is up to answer; start one with `python -m backend worker`")
+    events = list(probing.ask(address, spec))
+    failed = next((event["message"] for event in events if event["event"] == "error"), None)
+    if failed:
+        raise ValueError(failed)
+    ended = [event for event in events if event["event"] == "end"]
+    return [{key: value for key, value in event.items() if key != "event"} for event in ended]
+
+
+def probe_spec(lab: Lab, models: list[str], question: str, image: str, item_id: str) -> ProbeSpec:
+    """The request behind `probe`. Only pictures inside the lab's home may be named. Raises `ValueError`."""
+    item = asking.item_called(lab, item_id) if item_id else None
+    if item_id and item is None:
+        raise ValueError(f"there is no item {item_id!r} in the benchmarks that are here")
+    if image and not Path(image).resolve().is_relative_to(lab.home.resolve()):
+        raise ValueError(
+            "the picture must lie in the lab's own folder; give an item_id, or upload it on the Probe page"
+        )
+    picture = image or (str(item.image) if item and item.image else None)
+    return ProbeSpec(
+        models=tuple(models),
+        question=question,
+        image=picture,
+        item_id=item.id if item else None,
+        truth=item.answer if item else None,
+        key=item.key if item else None,
+        attack=None,
+    )
+
+
+def _said(act: Callable[[], Result]) -> Result:
+    try:
+        return act()
+    except ValidationError as error:
+        place, phrase = next(iter(faults(error).items()))
+        raise Refused(f"{place} {phrase}") from error
+    except (StorageError, ValueError) as error:
+        raise Refused(str(error)) from error

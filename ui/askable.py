@@ -1,0 +1,131 @@
+"""Which models can be asked: every whole checkpoint that a run ended with, under its fixed identity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from backend.benchmarks.item import BadRequest, Benchmark
+from backend.spec import ForgetRequest, read_spec
+from storage import checkpoints, runs
+from storage.tables import Run
+from ui.context import Lab, role_of
+
+Role = Literal["original", "unlearned", "gold"]
+ROLES: tuple[Role, ...] = ("original", "unlearned", "gold")
+MODELS_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A checkpoint that can be asked.
+
+    `forgets` are the ids of the people it was made to forget or never saw.
+    """
+
+    checkpoint: str
+    role: Role
+    name: str
+    run: str
+    benchmark: str
+    forgets: frozenset[str]
+    parent: str | None
+    created_at: float
+
+    @property
+    def choice(self) -> str:
+        """What stands for it in a list of choices; the role comes first so that a style sheet can tell it."""
+        return f"{self.role}:{self.checkpoint}"
+
+
+def models_of(lab: Lab) -> list[Model]:
+    """Every whole final checkpoint: originals, then unlearned, then gold models; the newest of each first."""
+    made_by = {run.id: run for run in runs.listing(lab.engine, limit=5000)}
+    found = []
+    for checkpoint in checkpoints.listing(lab.engine, role="final"):
+        run = made_by.get(checkpoint.run_id)
+        role = _role(run)
+        if run is None or role is None or checkpoints.condition(lab.home, checkpoint) != "ok":
+            continue
+        benchmark, forgets = _forgotten(lab, run, role)
+        name = f"{run.name} · step {checkpoint.step}" if role == "unlearned" else run.name
+        parent, made = checkpoint.parent_id, checkpoint.created_at
+        found.append(Model(checkpoint.id, role, name, run.id, benchmark, forgets, parent, made))
+    return sorted(found, key=lambda model: (ROLES.index(model.role), -model.created_at))
+
+
+def usual_models(models: Sequence[Model], run: str | None = None) -> list[Model]:
+    """The newest unlearned model (or that of `run`), the original it came from, and the gold model for its
+    people.
+    """
+    first = next((model for model in models if run is not None and model.run == run), None)
+    unlearned = first if first and first.role == "unlearned" else _newest(models, "unlearned")
+    original = first if first and first.role == "original" else _ancestor(models, unlearned)
+    golds = [
+        model
+        for model in models
+        if model.role == "gold" and (not unlearned or model.forgets == unlearned.forgets)
+    ]
+    gold = first if first and first.role == "gold" else golds[0] if golds else _newest(models, "gold")
+    return [model for model in (original, unlearned, gold) if model is not None]
+
+
+def chosen_models(models: Sequence[Model], choices: Iterable[str]) -> list[Model]:
+    """The models behind a list of choices, in the order of the cards: by role, then the newest first."""
+    wanted = set(choices)
+    return [model for model in models if model.choice in wanted]
+
+
+def model_choices(models: Sequence[Model], chosen: Sequence[Model]) -> tuple[list[Model], list[Model]]:
+    """The models that stand on the page (those chosen and a few more) and the rest, which can be added."""
+    room = max(0, MODELS_SHOWN - len(chosen))
+    more = [model for role in ROLES for model in models if model.role == role and model not in chosen]
+    shown = set(chosen) | set(more[:room])
+    return [model for model in models if model in shown], [model for model in models if model not in shown]
+
+
+def forgotten_by_any(models: Iterable[Model]) -> frozenset[str]:
+    """Whom at least one unlearned model of these was made to forget."""
+    return frozenset().union(*(model.forgets for model in models if model.role == "unlearned"))
+
+
+def _newest(models: Sequence[Model], role: Role) -> Model | None:
+    return next((model for model in models if model.role == role), None)
+
+
+def _ancestor(models: Sequence[Model], unlearned: Model | None) -> Model | None:
+    """The original the unlearned model grew from, through however many steps; the newest where that is
+    gone.
+    """
+    by_id = {model.checkpoint: model for model in models}
+    above = unlearned
+    while above is not None and above.role != "original":
+        above = by_id.get(above.parent or "")
+    return above or _newest(models, "original")
+
+
+def _role(run: Run | None) -> Role | None:
+    role = role_of(run.kind, run.spec) if run else "control"
+    return cast(Role, role) if role in ROLES else None
+
+
+def _forgotten(lab: Lab, run: Run, role: Role) -> tuple[str, frozenset[str]]:
+    """The benchmark of a run and whom it was to forget; nobody where the benchmark or the kind of spec is
+    gone.
+    """
+    try:
+        spec = read_spec(run.spec)
+    except ValueError:
+        return "", frozenset()
+    benchmark = lab.benchmarks.get(spec.benchmark)
+    if benchmark is None or role == "original":
+        return spec.benchmark, frozenset()
+    return spec.benchmark, _split_forget(benchmark, spec.request)
+
+
+def _split_forget(benchmark: Benchmark, request: ForgetRequest) -> frozenset[str]:
+    try:
+        return frozenset(benchmark.split(request).forget)
+    except BadRequest:
+        return frozenset()

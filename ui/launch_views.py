@@ -1,0 +1,149 @@
+"""What the launch page draws, as HTML: the line under a field, the formula, the card `This run`.
+
+Everything is escaped. A fault stands in the field's own line, as an alert, and again in the card, so that
+one in a closed group of settings is seen too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+from sqlalchemy import Engine
+
+from backend.presets import PRESETS
+from backend.spec import EvaluateSpec, FinetuneSpec, Objective, Training, UnlearnSpec
+from storage.tables import Run
+from ui import forms, origins, this_run
+from ui.forms import Control
+from ui.parts import identity, run_link, table
+
+FIRST = (
+    "objective.beta", "objective.forget_weight", "objective.retain_weight", "training.learning_rate",
+    "training.steps", "training.batch_size", "training.adapter", "training.lora_rank",
+)  # fmt: skip
+"""The settings in sight; every other one lies under More settings."""
+
+CONTROLS: dict[str, Control] = {
+    control.path: control
+    for control in (
+        *forms.controls(Objective, "objective."),
+        *forms.controls(Training, "training."),
+        *forms.controls(EvaluateSpec, skip=("kind", "model", "benchmark")),
+        *forms.controls(UnlearnSpec, skip=("kind", "model", "benchmark", "preset")),
+    )
+}
+NOT_A_FIELD = {"request": "People", "objective": "Objective", "model": "Model", "benchmark": "Benchmark"}
+"""What a fault may be about that is no control of the settings."""
+PEOPLE_TITLES = {
+    "unlearn": "2 · Whom to forget",
+    "finetune": "2 · The forget set",
+    "evaluate": "2 · The forget set",
+}
+METHOD_TITLES = {"unlearn": "3 · Method", "finetune": "3 · Training", "evaluate": "3 · Evaluation"}
+
+
+def people_help(values: Mapping[str, Any]) -> str:
+    """What the framed people mean for this kind of run."""
+    if values["kind"] == "unlearn":
+        return "Framed: who will be forgotten. Press a portrait to choose people yourself."
+    if values["kind"] == "finetune" and values["who"] == "retain":
+        return "Framed: who is left out of the training."
+    return "Framed: whose answers are scored apart, as the forget set."
+
+
+def heading(words: str) -> Markup:
+    """A card's title."""
+    return Markup('<h2 class="lethe-card-title">{}</h2>').format(words)
+
+
+def note_html(path: str, fault: str | None, usual: Any = None, help: str | None = None) -> Markup:
+    """The line under a field: what is wrong with it, or else its help."""
+    if fault == origins.NO_VANILLA:
+        link = Markup('<a class="lethe-link" href="/launch?kind=finetune">Set it up</a>')
+        return Markup('<p class="lethe-fault" role="alert">{}. {}</p>').format(fault, link)
+    if fault:
+        return Markup('<p class="lethe-fault" role="alert">{}</p>').format(forms.fault_line(fault, usual))
+    text = help or (CONTROLS[path].info if path in CONTROLS else "")
+    return Markup('<p class="lethe-help">{}</p>').format(text) if text else Markup("")
+
+
+def model_note(engine: Engine, values: Mapping[str, Any]) -> Markup:
+    """What the chosen model is, with its identity; or what may be typed where it is none of the lab's."""
+    for choice in origins.model_choices(engine, values["benchmark"]):
+        if choice.value == values["model"] and values["kind"] != "finetune":
+            knows = origins.knowledge(engine, choice)
+            return Markup('<p class="lethe-help">{} {}</p>').format(identity(choice.role), knows)
+    return Markup('<p class="lethe-help">{}</p>').format("One of this list, or type a folder or a hub id.")
+
+
+def formula_html(method: str, spec: Any) -> Markup:
+    """What is minimised, where it comes from, and what differs from the code that was published with it."""
+    known = PRESETS[method]
+    if isinstance(spec, UnlearnSpec) and this_run.is_own(spec):
+        about = f"own objective, begun from {known.title}"
+    else:
+        about = f"{known.source} · {known.differs}"
+    text = this_run.formula(spec) if isinstance(spec, UnlearnSpec) else known.formula
+    return Markup(
+        '<div class="lethe-formula"><span class="lethe-minimise">minimise</span> '
+        '<span class="lethe-maths">{}</span> <span class="lethe-muted">{}</span></div>'
+    ).format(_mathematics(text), about)
+
+
+def _mathematics(text: str) -> Markup:
+    """`π_θ` and `on forget` with their indices lowered."""
+    lowered = str(Markup.escape(text))
+    for symbol in ("θ", "ref"):
+        lowered = lowered.replace(f"π_{symbol}", f"π<sub>{symbol}</sub>")
+    for which in ("forget", "retain"):
+        lowered = lowered.replace(f" on {which}", f" <sub>{which}</sub>")
+    return Markup(lowered)
+
+
+def run_html(seen: this_run.Preview, address: str) -> Markup:
+    """The card `This run`; it carries the form's address, which the page writes into the browser's."""
+    head = Markup('<div data-address="{}">{}</div>').format(address, heading("This run"))
+    if seen.spec is None:
+        rows = Markup("").join(
+            Markup("<li><strong>{}</strong>: {}</li>").format(_title(path), forms.fault_line(fault))
+            for path, fault in seen.faults.items()
+        )
+        return head + Markup(
+            '<p class="lethe-sentence">Not ready to start:</p><ul class="lethe-faults">{}</ul>'
+        ).format(rows)
+    before, people, after = seen.sentence
+    role = "original" if isinstance(seen.spec, FinetuneSpec) and seen.spec.who == "everyone" else "unlearned"
+    sentence = Markup('<p class="lethe-sentence">{}<strong class="lethe-{}">{}</strong>{}</p>').format(
+        before, role, people, after
+    )
+    facts = [
+        (Markup('<span class="lethe-muted">{}</span>').format(name), _with_small(value, small))
+        for name, value, small in seen.facts
+    ]
+    terminal = Markup(
+        '<p class="lethe-terminal-title" id="same-run">The same from a terminal</p>'
+        '<pre class="lethe-terminal" tabindex="0" aria-labelledby="same-run"><code>{}</code></pre>'
+    ).format(seen.command)
+    return head + sentence + table(("", ""), facts, label="This run", head=False) + terminal
+
+
+def _with_small(value: str, small: str) -> Markup:
+    return Markup("{} <small class='lethe-muted'>{}</small>").format(value, small)
+
+
+def _title(path: str) -> str:
+    return CONTROLS[path].title if path in CONTROLS else NOT_A_FIELD.get(path, path)
+
+
+def started_html(run: Run, place: str) -> Markup:
+    """The line after Start."""
+    return Markup(
+        '<p class="lethe-started" role="status"><span aria-hidden="true">✓</span> Queued: {} ({})</p>'
+    ).format(run_link(run.id, run.name), place)
+
+
+def refused_html(sentence: str) -> Markup:
+    """The line after a Start that queued nothing."""
+    return Markup('<p class="lethe-fault" role="alert">{}</p>').format(sentence)

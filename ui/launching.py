@@ -1,0 +1,245 @@
+"""What the launch page decides, without Gradio: the models there are, what a form asks for, a run's start.
+
+A form is one flat dictionary, `{"kind": "unlearn", "training.steps": 80, ...}`, keyed by the spec's own
+paths; where `request.ratio` says CHOSEN, the people are those of `request.people`. Promises: a form at
+fault queues nothing; the address of a form brings the same form back; a start_request_id starts one run
+however often it is sent.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import Engine
+
+from backend.benchmarks.item import BadRequest, Benchmark
+from backend.presets import UnknownPreset, fill
+from backend.queueing import CannotQueue, queue
+from backend.spec import KINDS, EvaluateSpec, FinetuneSpec, ForgetRequest, RunSpec, Spec
+from storage import runs
+from storage.errors import NotFound
+from storage.tables import Run
+from ui import forms
+from ui.origins import listed, origin, spoken_model
+
+CHOSEN = "chosen"
+UNTRAINED = "demo"
+"""The model that finetune runs begin with when no other is named."""
+DEFAULT_PRESET = "npo"
+
+
+# -- the form ---
+
+
+def defaults(kind: str, method: str = DEFAULT_PRESET) -> dict[str, Any]:
+    """Every field of the form before anything is typed.
+
+    Raises `UnknownPreset` for a method and ValueError for a kind of run that there is not.
+    """
+    specs: dict[str, Spec] = {"evaluate": EvaluateSpec(), "unlearn": fill(method), "finetune": FinetuneSpec()}
+    if kind not in specs:
+        raise ValueError(f"there is no kind of run called {kind!r}; there are unlearn, finetune and evaluate")
+    values: dict[str, Any] = {}
+    for name in sorted(specs, key=lambda name: name == kind):
+        values |= forms.flatten(specs[name])
+    return values | {"request.people": ()}
+
+
+def draft(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A form's fields as those of its kind of spec: what the other kinds have is left out."""
+    paths = forms.flatten(KINDS[values["kind"]]())
+    chosen = values.get("request.ratio") == CHOSEN
+    return {path: values[path] for path in paths} | {
+        "model": str(values.get("model") or "").strip(),
+        "request.ratio": None if chosen else values.get("request.ratio"),
+        "request.people": tuple(values.get("request.people") or ()) if chosen else (),
+    }
+
+
+def form_of(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored spec as a filled form."""
+    values = defaults(str(spec.get("kind")), spec.get("preset") or DEFAULT_PRESET) | forms.flatten(spec)
+    return values | ({"request.ratio": CHOSEN} if values["request.people"] else {})
+
+
+def switch(values: Mapping[str, Any], before: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
+    """The form after another kind of run or method was chosen: its defaults, but what was typed stays.
+
+    `before` has the `kind` and `preset` for which the form was filled; a field counts as typed where it
+    differs from their defaults. The terms of the objective are the method itself and always follow it.
+    """
+    old, new = defaults(before["kind"], before["preset"]), defaults(values["kind"], values["preset"])
+    follow = ("objective.forget", "objective.retain")
+    switched = {
+        path: new[path] if path in follow or (value == old[path] and path != "preset") else value
+        for path, value in values.items()
+    }
+    if (values["kind"] == "finetune") != (before["kind"] == "finetune"):
+        switched["model"] = UNTRAINED if values["kind"] == "finetune" else "vanilla"
+    if switched["model"] == "vanilla":
+        switched["model"] = listed(engine, values["benchmark"], "vanilla")
+    return switched
+
+
+def check(
+    engine: Engine, benchmarks: Mapping[str, Benchmark], values: Mapping[str, Any]
+) -> tuple[RunSpec | None, dict[str, str]]:
+    """The spec a form asks for and no fault, or None and one phrase a field: bounds, people, model."""
+    fields = draft(values)
+    spec, faults = forms.check(fields)
+    benchmark = benchmarks.get(str(values.get("benchmark")))
+    if benchmark is None:
+        faults.setdefault("benchmark", "is not on this machine")
+    elif "request" not in faults and not any(path.startswith("request.") for path in faults):
+        faults |= _request_fault(benchmark, fields)
+    if "model" not in faults:
+        try:
+            origin(engine, fields["benchmark"], fields["model"])
+        except CannotQueue as error:
+            faults["model"] = str(error)
+    return (None if faults else spec), faults
+
+
+def _request_fault(benchmark: Benchmark, fields: Mapping[str, Any]) -> dict[str, str]:
+    request = ForgetRequest(ratio=fields["request.ratio"], people=fields["request.people"])
+    try:
+        benchmark.split(request)
+    except BadRequest as error:
+        return {"request": str(error)}
+    return {}
+
+
+def people_of(benchmark: Benchmark | None, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ids of those to be forgotten, for the gallery's frames: a share's people, or the chosen ones."""
+    if values["request.ratio"] == CHOSEN or benchmark is None:
+        return tuple(values["request.people"] or ())
+    return benchmark.split(ForgetRequest(ratio=values["request.ratio"])).forget
+
+
+def applies(place: str, values: Mapping[str, Any]) -> bool:
+    """Whether a field, or a group of them, means anything in the form as it stands; if not it is hidden."""
+    kind = values["kind"]
+    if place in ("batch_size", "precision"):
+        return kind == "evaluate"
+    if place in ("preset", "modality") or place.startswith("objective."):
+        return kind == "unlearn" and (place != "objective.beta" or values["objective.forget"] == "npo")
+    if place == "who":
+        return kind == "finetune"
+    if place.startswith("training.lora_"):
+        return kind != "evaluate" and values["training.adapter"] == "lora"
+    return kind != "evaluate"
+
+
+# -- opening and starting ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A form as a page opens with it, and a sentence where part of the address could not be followed."""
+
+    values: dict[str, Any]
+    notice: str = ""
+
+
+def opening(engine: Engine, query: Mapping[str, str]) -> Opening:
+    """The form that an address asks for.
+
+    `from=RUN` copies a run; `kind`, `preset`, `forget`, `people=a,b`, `modality`, `who`, `model` and any
+    field's path set one thing each. What is unknown is said in `notice`, and the rest is followed.
+    """
+    notice = ""
+    kind = query.get("kind", "unlearn")
+    values = defaults(kind if kind in KINDS else "unlearn")
+    try:
+        if "from" in query:
+            values = form_of(runs.find(engine, query["from"]).spec)
+        else:
+            values = defaults(kind, query.get("preset", DEFAULT_PRESET))
+    except (NotFound, UnknownPreset, ValueError) as error:
+        notice = str(error)
+    asked = _asked(query, values)
+    _, faults = forms.check(draft(values | asked))
+    for path in [path for path in asked if faults.get(path, "").startswith("must be one of")]:
+        notice = notice or f"{path} in the address {faults[path]}"
+        del asked[path]
+    values |= asked
+    if values["kind"] != "finetune":
+        values["model"] = listed(engine, values["benchmark"], values["model"])
+    return Opening(values, notice)
+
+
+SHORT = {
+    "forget": "request.ratio",
+    "modality": "request.modality",
+    "who": "who",
+    "model": "model",
+    "benchmark": "benchmark",
+}
+"""Names in an address that are shorter than the path they stand for."""
+
+
+def _asked(query: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that an address sets, in the types of the form; a number that is none is left out."""
+    asked: dict[str, Any] = {}
+    for name, text in query.items():
+        path = SHORT.get(name, name)
+        if path in values and path not in ("kind", "preset", "request.people"):
+            asked[path] = (
+                int(text) if path == "request.ratio" and text.isdigit() else _read(text, values[path])
+            )
+    if query.get("people"):
+        asked |= {"request.people": tuple(query["people"].split(",")), "request.ratio": CHOSEN}
+    return asked
+
+
+def _read(text: str, before: Any) -> Any:
+    if isinstance(before, bool):
+        return text == "true"
+    if isinstance(before, int | float):
+        try:
+            return float(text) if isinstance(before, float) else int(text)
+        except ValueError:
+            return before
+    return text
+
+
+def address(engine: Engine, values: Mapping[str, Any]) -> str:
+    """The address that brings this form back: only what differs from the method's defaults is in it."""
+    values = {**values, "model": spoken_model(engine, values["benchmark"], values["model"])}
+    kind, method = values["kind"], values["preset"]
+    query = {"kind": kind} if kind != "unlearn" else {}
+    if kind == "unlearn" and method != DEFAULT_PRESET:
+        query["preset"] = method
+    fields, usual = draft(values), draft(defaults(kind, method))
+    short = {path: name for name, path in SHORT.items()}
+    if fields["request.people"]:
+        query["people"] = ",".join(fields["request.people"])
+    for path, value in fields.items():
+        if path not in ("kind", "preset", "request.people") and value not in (usual[path], None, ""):
+            query[short.get(path, path)] = forms.plain(value)
+    return "/launch" + (f"?{urlencode(query, safe=':,/')}" if query else "")
+
+
+def new_request_id() -> str:
+    """A fresh start_request_id; a page makes one when it opens and one after each run it has started."""
+    return uuid.uuid4().hex
+
+
+def start(
+    engine: Engine,
+    benchmarks: Mapping[str, Benchmark],
+    values: Mapping[str, Any],
+    name: str,
+    start_request_id: str | None,
+) -> Run:
+    """Check a form and queue its run. Raises `CannotQueue`, and queues nothing, while a field is at fault."""
+    spec, _ = check(engine, benchmarks, values)
+    if spec is None:
+        raise CannotQueue("nothing was queued; mend what is marked first")
+    if not name.strip():
+        raise CannotQueue("nothing was queued; give the run a name")
+    return queue(engine, spec, name.strip(), start_request_id)

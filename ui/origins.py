@@ -1,0 +1,123 @@
+"""The models a run can begin from: the lab's own, by name and identity, and where the words of a spec point.
+
+A spec says `vanilla`, `run:ID`, `checkpoint:ID`, a folder or a hub id. Promises: what is listed can be
+begun from, now or when its run has ended; `vanilla` always means the newest model that has memorised
+everyone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from backend.queueing import NO_VANILLA, WAITING, CannotQueue, Origin, origin, vanilla
+from backend.reports import role_of
+from storage import checkpoints, results, runs
+
+__all__ = [
+    "NO_VANILLA", "CannotQueue", "ModelChoice", "Origin", "knowledge", "listed", "model_choices", "origin", "spoken_model", "vanilla",
+]
+
+ROLES = {"original": "■", "gold": "◆", "unlearned": "●", "control": "○"}
+"""The marks of the identities, in the order in which models are listed."""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model that can be chosen. `role` is its identity; `ready` is false while its run is still to end."""
+
+    value: str
+    name: str
+    role: str
+    detail: str
+    ready: bool
+    run_id: str
+
+    @property
+    def label(self) -> str:
+        """One line for a list: mark, name, and how far it is."""
+        return f"{ROLES[self.role]} {self.name}" + ("" if self.ready else " (when it is ready)")
+
+
+def model_choices(engine: Engine, benchmark: str) -> list[ModelChoice]:
+    """The models of a benchmark: originals first, then gold, then unlearned; the newest of each first."""
+    known = {run.id: run for run in runs.listing(engine, limit=2000)}
+    found = []
+    for checkpoint in checkpoints.listing(engine, role="final"):
+        run = known.get(checkpoint.run_id)
+        if run is not None and run.spec.get("benchmark") == benchmark and run.state == "succeeded":
+            kind = "adapter" if checkpoint.kind == "adapter" else "all weights"
+            detail = f"{kind}, {_megabytes(checkpoint.bytes)}, from {checkpoint.base}"
+            found.append(
+                (
+                    run,
+                    ModelChoice(
+                        f"checkpoint:{checkpoint.id}",
+                        run.name,
+                        role_of(run.kind, run.spec),
+                        detail,
+                        True,
+                        run.id,
+                    ),
+                )
+            )
+    for run in known.values():
+        if (
+            run.state in WAITING
+            and run.kind in ("finetune", "unlearn")
+            and run.spec.get("benchmark") == benchmark
+        ):
+            detail = f"{run.state}; the run begins when it is ready"
+            found.append(
+                (
+                    run,
+                    ModelChoice(
+                        f"run:{run.id}", run.name, role_of(run.kind, run.spec), detail, False, run.id
+                    ),
+                )
+            )
+    order = list(ROLES)
+    found.sort(key=lambda pair: (order.index(pair[1].role), -pair[0].created_at))
+    return [choice for _, choice in found]
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+
+
+def knowledge(engine: Engine, choice: ModelChoice) -> str:
+    """What a listed model is: its weights and, once it was scored, what it still knows."""
+    scores = results.headlines(engine, [choice.run_id])[choice.run_id]
+    known = [
+        f"{100 * score['value']:.0f} % of the {name} set"
+        for name, score in scores.items()
+        if score["value"] is not None
+    ]
+    return f"{choice.detail}; knows {' and '.join(known)}" if known else choice.detail
+
+
+def spoken_model(engine: Engine, benchmark: str, model: str) -> str:
+    """`vanilla` where that is the very same model, else as given."""
+    try:
+        newest = origin(engine, benchmark, "vanilla")
+        same = origin(engine, benchmark, model)
+    except CannotQueue:
+        return model
+    return (
+        "vanilla"
+        if (newest.model, newest.checkpoint_id) == (same.model, same.checkpoint_id)
+        or (newest.checkpoint_id is not None and newest.checkpoint_id == same.checkpoint_id)
+        else model
+    )
+
+
+def listed(engine: Engine, benchmark: str, model: str) -> str:
+    """The entry of the model list that is this very model, or the words as they are where none is."""
+    try:
+        place = origin(engine, benchmark, model)
+    except CannotQueue:
+        return model
+    entries = [choice.value for choice in model_choices(engine, benchmark)]
+    same = (f"checkpoint:{place.checkpoint_id}", place.model)
+    return next((entry for entry in same if entry in entries), model)

@@ -1,0 +1,331 @@
+"""The launch page: what to forget, by which method, from which model; and at its right what will happen.
+
+Nothing is decided here: `ui/launching.py` says what a form asks for, `ui/this_run.py` what the run will do.
+The page draws both again at every change, keeps the form in the address, and queues nothing while a field
+is at fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from backend.presets import PRESETS
+from storage import runs
+from ui import forms, gallery, launching, origins, this_run
+from ui import launch_views as views
+from ui.context import Lab
+from ui.forms import Control
+from ui.launch_style import CSS as OWN_CSS
+from ui.launch_views import CONTROLS, FIRST
+from ui.parts import error, page_title
+
+PATH = "/launch"
+TITLE = "Launch"
+BEAT_S = 2.0
+CSS = gallery.CSS + OWN_CSS
+
+KINDS = [("unlearn", "unlearn"), ("make a model memorise", "finetune"), ("evaluate", "evaluate")]
+WHO = [("everyone (vanilla)", "everyone"), ("all but the forget set (gold)", "retain")]
+SHARES = [("5 %", 5), ("10 %", 10), ("15 %", 15), ("chosen people", launching.CHOSEN)]
+MODALITIES = [("picture + text", "both"), ("picture only", "image_text"), ("text only", "text")]
+
+NOTE_SCRIPT = """
+const mark = () => {
+  const fault = element.querySelector('.lethe-fault');
+  const input = element.closest('.lethe-field')?.querySelector('input:not([type=radio]), textarea');
+  if (input) fault ? input.setAttribute('aria-invalid', 'true') : input.removeAttribute('aria-invalid');
+};
+watch('value', mark);
+"""
+RUN_SCRIPT = """
+document.querySelectorAll('fieldset.lethe-pills').forEach((set) =>
+  set.setAttribute('aria-label', set.querySelector('[data-testid=block-info]')?.textContent.trim() || ''));
+watch('value', () => {
+  const address = element.querySelector('[data-address]')?.dataset.address;
+  if (!address) return;
+  const query = new URLSearchParams(address.split('?')[1] || ''), now = new URLSearchParams(location.search);
+  if (now.has('__theme')) query.set('__theme', now.get('__theme'));
+  const text = decodeURIComponent(query.toString());
+  history.replaceState(history.state, '', location.pathname + (text ? '?' + text : ''));
+});
+"""
+PAUSE_SCRIPT = "() => new Promise((done) => setTimeout(done, 1200))"
+"""Long enough for the second half of a double click to fall on a button that is off."""
+
+
+@dataclass
+class Board:
+    """The page's components, by what they hold. `fields` are the form itself, keyed by path."""
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, gr.HTML] = field(default_factory=dict)
+    places: dict[str, gr.Column] = field(default_factory=dict)
+    parts: dict[str, Any] = field(default_factory=dict)
+
+    def values(self, data: Mapping[Component, Any]) -> dict[str, Any]:
+        """What an event brought, keyed by path."""
+        return {path: data[component] for path, component in self.fields.items()}
+
+
+def page(lab: Lab) -> gr.Blocks:
+    """The page as Blocks of its own, to be rendered under a route."""
+    board = Board()
+    with gr.Blocks() as demo:
+        gr.HTML(page_title("Launch", "What should be forgotten, by which method, from which model."))
+        board.parts["notice"] = gr.HTML(visible=False)
+        with gr.Row(elem_classes="lethe-launch", equal_height=False):
+            with gr.Column(elem_classes="lethe-launch-form"):
+                _draw_model(board, lab)
+                _draw_people(board, lab)
+                _draw_method(board)
+            with gr.Column(elem_classes="lethe-launch-run"):
+                _draw_run(board)
+        _wire(demo, board, lab)
+    return demo
+
+
+# -- drawing ---
+
+
+def _heading(words: str) -> gr.HTML:
+    return gr.HTML(views.heading(words), apply_default_css=False)
+
+
+def _pills(label: str, choices: list[tuple[str, Any]], value: Any, **options: Any) -> gr.Radio:
+    return gr.Radio(
+        choices,
+        value=value,
+        label=label,
+        show_label=False,
+        container=False,
+        elem_classes="lethe-pills",
+        **options,
+    )
+
+
+def _note(board: Board, path: str) -> None:
+    board.notes[path] = gr.HTML(views.note_html(path, None), apply_default_css=False, js_on_load=NOTE_SCRIPT)
+
+
+def _draw_model(board: Board, lab: Lab) -> None:
+    with gr.Column(elem_classes="lethe-card lethe-form-card"):
+        _heading("1 · Model and data")
+        board.fields["kind"] = _pills("Kind of run", KINDS, "unlearn")
+        with gr.Row(elem_classes="lethe-fields lethe-fields-2"):
+            with gr.Column(elem_classes="lethe-field"):
+                board.fields["model"] = gr.Dropdown(
+                    [], value="vanilla", label="Model", allow_custom_value=True, elem_id="launch-model"
+                )
+                _note(board, "model")
+            with gr.Column(elem_classes="lethe-field"):
+                names = [(bench.title, name) for name, bench in lab.benchmarks.items()]
+                board.fields["benchmark"] = gr.Dropdown(
+                    names, value=names[0][1] if names else None, label="Benchmark"
+                )
+                _note(board, "benchmark")
+        with gr.Column(visible=False, elem_classes="lethe-field") as board.places["who"]:
+            board.fields["who"] = _pills("Whom to learn", WHO, "everyone")
+
+
+def _draw_people(board: Board, lab: Lab) -> None:
+    first = next(iter(lab.benchmarks.values()), None)
+    with gr.Column(elem_classes="lethe-card lethe-form-card"):
+        board.parts["people_title"] = _heading(views.PEOPLE_TITLES["unlearn"])
+        with gr.Row(elem_classes="lethe-pill-row"):
+            board.fields["request.ratio"] = _pills("Share of people", SHARES, 10)
+            with gr.Column(elem_classes="lethe-field", min_width=0) as board.places["modality"]:
+                board.fields["request.modality"] = _pills("Forget data", MODALITIES, "both")
+        board.fields["request.people"] = gr.HTML(
+            [],
+            html_template=gallery.TEMPLATE,
+            js_on_load=gallery.SCRIPT,
+            portraits=gallery.portraits(first.people()) if first else "",
+            apply_default_css=False,
+            elem_id="launch-people",
+        )
+        _note(board, "request")
+
+
+def _draw_method(board: Board) -> None:
+    with gr.Column(elem_classes="lethe-card lethe-form-card"):
+        board.parts["method_title"] = _heading(views.METHOD_TITLES["unlearn"])
+        with gr.Column(elem_classes="lethe-field") as board.places["preset"]:
+            methods = [(known.title, name) for name, known in PRESETS.items()]
+            board.fields["preset"] = _pills("Method", methods, launching.DEFAULT_PRESET)
+            board.parts["formula"] = gr.HTML(apply_default_css=False)
+            _note(board, "objective")
+        with gr.Row(elem_classes="lethe-fields lethe-fields-4"):
+            for path in (*FIRST, "batch_size", "precision"):
+                _draw_field(board, CONTROLS[path])
+        with (
+            gr.Column(elem_classes="lethe-field") as board.places["more"],
+            gr.Accordion("More settings", open=False, elem_classes="lethe-more"),
+            gr.Row(elem_classes="lethe-fields lethe-fields-3"),
+        ):
+            for path, control in CONTROLS.items():
+                if path not in board.fields:
+                    _draw_field(board, control)
+
+
+def _draw_field(board: Board, control: Control) -> None:
+    with gr.Column(elem_classes="lethe-field", min_width=0) as board.places[control.path]:
+        board.fields[control.path] = _component(control)
+        _note(board, control.path)
+
+
+def _component(control: Control) -> Component:
+    """The native component of a field. It has no bounds of its own: the spec's stand beside it as words."""
+    if control.kind == "choice":
+        return gr.Dropdown(
+            list(control.choices), value=control.default, label=control.title, filterable=False
+        )
+    if control.kind == "switch":
+        return gr.Checkbox(value=control.default, label=control.title)
+    if control.kind == "text":
+        return gr.Textbox(value=control.default, label=control.title)
+    return gr.Number(
+        value=control.default,
+        label=control.title,
+        step=control.step,
+        placeholder=forms.plain(control.default),
+    )
+
+
+def _draw_run(board: Board) -> None:
+    parts = board.parts
+    with gr.Column(elem_classes="lethe-card lethe-form-card"):
+        parts["run"] = gr.HTML(views.heading("This run"), apply_default_css=False, js_on_load=RUN_SCRIPT)
+        parts["name"] = gr.Textbox(label="Name", max_lines=1, max_length=200)
+        parts["start"] = gr.Button("Start", variant="primary", elem_classes="lethe-start")
+        parts["started"] = gr.HTML(apply_default_css=False)
+    parts["request_id"] = gr.Textbox(visible="hidden")
+    parts["suggestion"] = gr.Textbox(visible="hidden")
+    parts["filled_for"] = gr.State({"kind": "unlearn", "preset": launching.DEFAULT_PRESET})
+    parts["cursor"] = gr.State(-1)
+
+
+# -- what is shown ---
+
+
+def _shown(board: Board, lab: Lab, values: dict[str, Any], name: str, suggestion: str) -> dict[Any, Any]:
+    """Every component that tells of the form; none that is typed into, save a name that nobody touched."""
+    parts = board.parts
+    seen = this_run.preview(lab.engine, lab.benchmarks, values, name, suggestion)
+    usual = launching.defaults(values["kind"], values["preset"])
+    updates: dict[Any, Any] = {
+        note: views.note_html(path, seen.faults.get(path), usual.get(path) if path in CONTROLS else None)
+        for path, note in board.notes.items()
+    }
+    updates[board.notes["request"]] = views.note_html(
+        "request", seen.faults.get("request"), help=views.people_help(values)
+    )
+    if "model" not in seen.faults:
+        updates[board.notes["model"]] = views.model_note(lab.engine, values)
+    updates |= {
+        place: gr.update(visible=launching.applies(path, values)) for path, place in board.places.items()
+    }
+    updates |= {
+        parts["people_title"]: views.heading(views.PEOPLE_TITLES[values["kind"]]),
+        parts["method_title"]: views.heading(views.METHOD_TITLES[values["kind"]]),
+        parts["formula"]: views.formula_html(values["preset"], seen.spec),
+        parts["run"]: views.run_html(seen, launching.address(lab.engine, values)),
+    }
+    if values["request.ratio"] != launching.CHOSEN:
+        # chosen people are the browser's own: an answer to an older click would undo a newer one
+        updates[board.fields["request.people"]] = _framed(lab, values)
+    if seen.suggestion and seen.suggestion != suggestion:
+        updates[parts["suggestion"]] = seen.suggestion
+        updates |= {parts["name"]: seen.suggestion} if name == suggestion else {}
+    return updates
+
+
+def _filled(board: Board, lab: Lab, values: dict[str, Any]) -> dict[Any, Any]:
+    """Every field set to the form's value, with the list of models that fits its kind."""
+    updates: dict[Any, Any] = {
+        component: values[path]
+        for path, component in board.fields.items()
+        if path not in ("model", "request.people")
+    }
+    models = gr.update(value=values["model"], choices=_models(lab, values))
+    filled_for = {name: values[name] for name in ("kind", "preset")}
+    return updates | {board.fields["model"]: models, board.parts["filled_for"]: filled_for}
+
+
+def _framed(lab: Lab, values: Mapping[str, Any]) -> list[str]:
+    return list(launching.people_of(lab.benchmarks.get(values["benchmark"]), values))
+
+
+def _models(lab: Lab, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if values["kind"] == "finetune":
+        return [("demo · the small model, untrained", launching.UNTRAINED)]
+    return [(choice.label, choice.value) for choice in origins.model_choices(lab.engine, values["benchmark"])]
+
+
+# -- events ---
+
+
+def _wire(demo: gr.Blocks, board: Board, lab: Lab) -> None:
+    fields, parts = board.fields, board.parts
+    start = parts["start"]
+    form = {*fields.values(), parts["name"], parts["suggestion"], parts["filled_for"], parts["request_id"]}
+    told = [*board.notes.values(), *board.places.values(), fields["request.people"], *parts.values()]
+    told = [part for part in told if part is not start]
+    typed_into = [part for part in fields.values() if part is not fields["request.people"]]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+    eager: dict[str, Any] = quiet | {"trigger_mode": "always_last"}
+
+    def draw(data: Mapping[Any, Any], **changes: Any) -> dict[Any, Any]:
+        values = {path: data[component] for path, component in fields.items()} | changes
+        return _shown(board, lab, values, data[parts["name"]], data[parts["suggestion"]])
+
+    def on_change(data: dict[Any, Any]) -> dict[Any, Any]:
+        return draw(data)
+
+    def on_pick(data: dict[Any, Any]) -> dict[Any, Any]:
+        return draw(data, **{"request.ratio": launching.CHOSEN}) | {fields["request.ratio"]: launching.CHOSEN}
+
+    def on_switch(data: dict[Any, Any]) -> dict[Any, Any]:
+        values = launching.switch(board.values(data), data[parts["filled_for"]], lab.engine)
+        return _filled(board, lab, values) | draw(data, **values)
+
+    def on_open(request: gr.Request) -> dict[Any, Any]:
+        opened = launching.opening(lab.engine, dict(request.query_params))
+        notice = gr.update(value=error(opened.notice), visible=True) if opened.notice else gr.skip()
+        updates = _filled(board, lab, opened.values) | _shown(board, lab, opened.values, "", "")
+        updates |= {fields["request.people"]: _framed(lab, opened.values)}
+        return updates | {parts["request_id"]: launching.new_request_id(), parts["notice"]: notice}
+
+    def on_start(data: dict[Any, Any]) -> dict[Any, Any]:
+        name = data[parts["name"]].strip() or data[parts["suggestion"]]
+        try:
+            run = launching.start(
+                lab.engine, lab.benchmarks, board.values(data), name, data[parts["request_id"]]
+            )
+        except origins.CannotQueue as fault:
+            return draw(data) | {parts["started"]: views.refused_html(str(fault))}
+        line = views.started_html(run, this_run.place_of(lab.engine, run))
+        return draw(data) | {parts["started"]: line, parts["request_id"]: launching.new_request_id()}
+
+    def on_tick(cursor: int) -> Any:
+        newest = runs.latest_rev(lab.engine)
+        return gr.skip() if newest == cursor else newest
+
+    def on_news(data: dict[Any, Any]) -> dict[Any, Any]:
+        return draw(data) | {fields["model"]: gr.update(choices=_models(lab, board.values(data)))}
+
+    switches = [fields["kind"], fields["preset"]]
+    changes = [part.input for part in (*typed_into, parts["name"]) if part not in switches]
+    gr.on(changes, on_change, form, told, **eager)
+    gr.on([part.input for part in switches], on_switch, form, [*told, *typed_into], **eager)
+    fields["request.people"].input(on_pick, form, [*told, fields["request.ratio"]], **eager)
+    demo.load(on_open, None, [*told, *typed_into], **quiet)
+    pressed = start.click(lambda: gr.update(interactive=False), None, start, **quiet)
+    settled = pressed.then(on_start, form, told, **quiet).then(None, None, None, js=PAUSE_SCRIPT, **quiet)
+    settled.then(lambda: gr.update(interactive=True), None, start, **quiet)
+    gr.Timer(BEAT_S).tick(on_tick, parts["cursor"], parts["cursor"], **quiet)
+    parts["cursor"].change(on_news, form, [*told, fields["model"]], **quiet)
