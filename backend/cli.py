@@ -28,7 +28,17 @@ from backend.launcher import seed_demo, start_worker
 from backend.presets import PRESETS, UnknownPreset, fill
 from backend.queueing import CannotQueue, queue
 from backend.reports import run_report, run_summary
-from backend.spec import Decoding, EvaluateSpec, FinetuneSpec, ForgetRequest, ProbeSpec, RunSpec, Training, faults
+from backend.spec import (
+    MEMORISING,
+    Decoding,
+    EvaluateSpec,
+    FinetuneSpec,
+    ForgetRequest,
+    ProbeSpec,
+    RunSpec,
+    UnlearnSpec,
+    faults,
+)
 from storage import checkpoints, runs
 from storage.database import connect, home, migrate
 from storage.errors import StorageError
@@ -38,7 +48,9 @@ from storage.workers import workers
 UNDERSTOOD = (StorageError, BadRequest, UnknownPreset, CannotQueue, AttackNeeds, probing.ProbeUnavailable)
 WAIT_S = 0.5
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Lethe from a terminal.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Lethe from a terminal."
+)
 submit = typer.Typer(no_args_is_help=True, help="Queue a run.")
 app.add_typer(submit, name="submit")
 out = Console()
@@ -46,9 +58,13 @@ out = Console()
 AsJson = Annotated[bool, typer.Option("--json", help="Plain JSON on standard output.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until the run has ended, with a progress bar.")]
 Name = Annotated[str | None, typer.Option(help="What the run is called.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="A field of the spec, as in training.steps=100.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="A field of the spec, as in training.steps=100.")
+]
 Forget = Annotated[int | None, typer.Option(help="Per cent of the private people to forget: 5, 10 or 15.")]
-People = Annotated[str | None, typer.Option(help="Ids of people to forget, comma-separated; instead of a share.")]
+People = Annotated[
+    str | None, typer.Option(help="Ids of people to forget, comma-separated; instead of a share.")
+]
 Modality = Annotated[str, typer.Option(help="Forget data: both, image_text or text.")]
 Model = Annotated[str, typer.Option(help="vanilla, run:ID, checkpoint:ID, a folder or a hub id.")]
 
@@ -67,11 +83,20 @@ def main() -> None:
 def submit_finetune(
     model: Annotated[str, typer.Option(help="demo, a folder or a hub id.")] = "demo",
     who: Annotated[str, typer.Option(help="everyone (vanilla) or retain (gold).")] = "everyone",
-    forget: Forget = None, people: People = None, name: Name = None, set_: Set = None, wait: Wait = False, as_json: AsJson = False,
+    forget: Forget = None,
+    people: People = None,
+    name: Name = None,
+    set_: Set = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a model memorise people: everyone, or all but the forget set (the gold model)."""
-    values = {"model": model, "who": who, "request": _request(forget, people, "both"),
-              "training": Training(adapter="full", modules="all").model_dump()}
+    values = {
+        "model": model,
+        "who": who,
+        "request": _request(forget, people, "both"),
+        "training": MEMORISING.model_dump(),
+    }
     spec = FinetuneSpec.model_validate(_with(values, set_))
     _queue(spec, name or ("vanilla" if who == "everyone" else f"gold {spec.request.words()}"), wait, as_json)
 
@@ -79,22 +104,35 @@ def submit_finetune(
 @submit.command("unlearn")
 def submit_unlearn(
     preset: Annotated[str, typer.Option(help="A method: see `presets`.")] = "npo",
-    model: Model = "vanilla", forget: Forget = None, people: People = None, modality: Modality = "both",
-    name: Name = None, set_: Set = None, wait: Wait = False, as_json: AsJson = False,
+    model: Model = "vanilla",
+    forget: Forget = None,
+    people: People = None,
+    modality: Modality = "both",
+    name: Name = None,
+    set_: Set = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a model forget people it has memorised."""
     filled = fill(preset, model=model, request=_request(forget, people, modality)).model_dump()
-    spec = type(fill(preset)).model_validate(_with(filled, set_))
+    spec = UnlearnSpec.model_validate(_with(filled, set_))
     _queue(spec, name or f"{PRESETS[preset].title} {spec.request.words()}", wait, as_json)
 
 
 @submit.command("evaluate")
 def submit_evaluate(
-    model: Model = "vanilla", forget: Forget = None, people: People = None, name: Name = None, set_: Set = None,
-    wait: Wait = False, as_json: AsJson = False,
+    model: Model = "vanilla",
+    forget: Forget = None,
+    people: People = None,
+    name: Name = None,
+    set_: Set = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put the benchmark's questions to a model as it is."""
-    spec = EvaluateSpec.model_validate(_with({"model": model, "request": _request(forget, people, "both")}, set_))
+    spec = EvaluateSpec.model_validate(
+        _with({"model": model, "request": _request(forget, people, "both")}, set_)
+    )
     _queue(spec, name or f"evaluation · {spec.request.words()}", wait, as_json)
 
 
@@ -102,7 +140,8 @@ def submit_evaluate(
 def list_runs(
     kind: Annotated[str | None, typer.Option(help="finetune, unlearn or evaluate.")] = None,
     state: Annotated[str | None, typer.Option(help="queued, running, succeeded, …")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50, as_json: AsJson = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    as_json: AsJson = False,
 ) -> None:
     """The runs, newest first."""
     found = runs.listing(_engine(), kind=kind, states=[state] if state else None, limit=limit)
@@ -110,7 +149,9 @@ def list_runs(
         return _print_json([run_summary(run) for run in found])
     table = Table("id", "name", "kind", "state", "progress")
     for run in found:
-        table.add_row(run.id[:8], run.name, run.kind, str(run.state), f"{run.step} of {run.steps}" if run.steps else "")
+        table.add_row(
+            run.id[:8], run.name, run.kind, str(run.state), f"{run.step} of {run.steps}" if run.steps else ""
+        )
     out.print(table)
 
 
@@ -128,12 +169,18 @@ def show(run: str, as_json: AsJson = False) -> None:
     for score in report["scores"]:
         value = "" if score["value"] is None else f"{score['value']:.2f}"
         interval = "" if score["low"] is None else f"{score['low']:.2f}–{score['high']:.2f}"
-        table.add_row(score["set"], score["task"], score["modality"], score["metric"], value, interval, str(score["n"]))
+        table.add_row(
+            score["set"], score["task"], score["modality"], score["metric"], value, interval, str(score["n"])
+        )
     out.print(table)
 
 
 @app.command("stop")
-def stop(run: str, cancel: Annotated[bool, typer.Option("--cancel", help="Do not save.")] = False, as_json: AsJson = False) -> None:
+def stop(
+    run: str,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Do not save.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Stop a run and save it, or cancel it."""
     engine = _engine()
     _tell(runs.request_stop(engine, runs.find(engine, run).id, "cancel" if cancel else "save"), as_json)
@@ -150,12 +197,17 @@ def resume(run: str, wait: Wait = False, as_json: AsJson = False) -> None:
 @app.command("probe")
 def probe(
     models: Annotated[str, typer.Option(help="Two to four runs or checkpoints, comma-separated.")],
-    question: Annotated[str | None, typer.Option(help="What to ask; the item's own question when left out.")] = None,
+    question: Annotated[
+        str | None, typer.Option(help="What to ask; the item's own question when left out.")
+    ] = None,
     image: Annotated[Path | None, typer.Option(help="A picture.")] = None,
-    item: Annotated[str | None, typer.Option(help="A benchmark item, for its picture, question and true answer.")] = None,
+    item: Annotated[
+        str | None, typer.Option(help="A benchmark item, for its picture, question and true answer.")
+    ] = None,
     attack: Annotated[str | None, typer.Option(help="An attack prompt to wrap the question in.")] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Sample instead of greedy.")] = False,
-    seed: Annotated[int, typer.Option(min=0)] = 0, as_json: AsJson = False,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Ask several models the same question about the same picture."""
     engine = _engine()
@@ -168,9 +220,14 @@ def probe(
     same = known is not None and asked == known.question
     picture = image.resolve() if image else known.image if known else None
     spec = ProbeSpec(
-        models=tuple(_checkpoint(engine, text.strip()) for text in models.split(",")), question=asked,
-        image=str(picture) if picture else None, item_id=item, truth=known.answer if known and same else None,
-        key=known.key if known and same else None, attack=attack, decoding=Decoding(sample=sample, seed=seed),
+        models=tuple(_checkpoint(engine, text.strip()) for text in models.split(",")),
+        question=asked,
+        image=str(picture) if picture else None,
+        item_id=item,
+        truth=known.answer if known and same else None,
+        key=known.key if known and same else None,
+        attack=attack,
+        decoding=Decoding(sample=sample, seed=seed),
     )
     answers = _ask(engine, spec)
     if as_json:
@@ -179,7 +236,10 @@ def probe(
         likelihood = "" if answer["likelihood"] is None else f"  p(true) {answer['likelihood']:.2f}"
         stamp = answer["stamp"]
         out.print(f"[bold]{answer['role']}[/] {answer['label']}: {answer['text']}{likelihood}")
-        out.print(f"  ckpt {stamp['checkpoint'][:8]} · adapter {stamp['adapter']} · {stamp['decoding']} · {stamp['device']}", style="dim")
+        out.print(
+            f"  ckpt {stamp['checkpoint'][:8]} · adapter {stamp['adapter']} · {stamp['decoding']} · {stamp['device']}",
+            style="dim",
+        )
 
 
 @app.command("worker")
@@ -188,7 +248,8 @@ def worker(parent: Annotated[int | None, typer.Option(hidden=True)] = None) -> N
     from backend.worker import main as work
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     work(_engine(), home(), parent)
 
 
@@ -212,8 +273,17 @@ def presets(as_json: AsJson = False) -> None:
     """The methods there are, with their sources."""
     if as_json:
         return _print_json(
-            {name: {"title": one.title, "formula": one.formula, "source": one.source, "differs": one.differs,
-                    "objective": one.objective.model_dump(), "training": one.training} for name, one in PRESETS.items()}
+            {
+                name: {
+                    "title": one.title,
+                    "formula": one.formula,
+                    "source": one.source,
+                    "differs": one.differs,
+                    "objective": one.objective.model_dump(),
+                    "training": one.training,
+                }
+                for name, one in PRESETS.items()
+            }
         )
     table = Table("name", "method", "minimises", "source")
     for name, one in PRESETS.items():
@@ -295,14 +365,25 @@ def _tell(run: Run, as_json: bool) -> None:
 
 def _wait(engine: Engine, run_id: str, *, quiet: bool) -> None:
     """Until the run has ended or was parked. A worker is started for it if none is up."""
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f} of {task.total:.0f}"),
-                   TimeRemainingColumn(), console=Console(stderr=True), disable=quiet)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} of {task.total:.0f}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=quiet,
+    )
     process = None
     with bar:
         task = bar.add_task("queued", total=1)
         while True:
             run = runs.get(engine, run_id)
-            bar.update(task, description=f"{run.name}: {run.message or run.state}", total=run.steps or 1, completed=run.step or 0)
+            bar.update(
+                task,
+                description=f"{run.name}: {run.message or run.state}",
+                total=run.steps or 1,
+                completed=run.step or 0,
+            )
             parked = run.state == RunState.INTERRUPTED and run.requested_stop == "save"
             if run.state in ENDED or parked:
                 return

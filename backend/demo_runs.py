@@ -8,16 +8,9 @@ from dataclasses import dataclass
 
 from backend.benchmarks.item import Benchmark
 from backend.presets import fill
-from backend.spec import FinetuneSpec, ForgetRequest, RunSpec, Training
+from backend.spec import FinetuneSpec, ForgetRequest, RunSpec
 
 DEMO_RUNS_VERSION = 1
-
-DEMO_TRAINING = Training(
-    adapter="full", modules="all", learning_rate=2e-3, steps=480, batch_size=64, schedule="cosine", warmup=0.1,
-    weight_decay=0.01, evaluate_every=160, save_every=120,
-)
-"""Memorises the demo world from random weights; the figures it reaches are in docs/lab-notes.md."""
-
 
 @dataclass(frozen=True)
 class Planned:
@@ -33,14 +26,16 @@ def demo_runs(benchmark: Benchmark) -> list[Planned]:
     """In the order in which they are queued."""
     request = ForgetRequest(ratio=10)
     specs: list[tuple[str, RunSpec, str | None]] = [
-        ("vanilla", FinetuneSpec(who="everyone", request=request, training=DEMO_TRAINING), None),
+        ("vanilla", FinetuneSpec(who="everyone", request=request), None),
         ("NPO forget10", fill("npo", request=request), "vanilla"),
         ("GradDiff forget10", fill("graddiff", request=request), "vanilla"),
-        ("gold forget10", FinetuneSpec(who="retain", request=request, training=DEMO_TRAINING), None),
+        ("gold forget10", FinetuneSpec(who="retain", request=request), None),
     ]
     return [Planned(name, spec, _fingerprint(benchmark, spec), needs) for name, spec, needs in specs]
 
 
 def _fingerprint(benchmark: Benchmark, spec: RunSpec) -> str:
-    known = json.dumps([DEMO_RUNS_VERSION, benchmark.fingerprint, spec.model_dump(mode="json")], sort_keys=True)
+    known = json.dumps(
+        [DEMO_RUNS_VERSION, benchmark.fingerprint, spec.model_dump(mode="json")], sort_keys=True
+    )
     return hashlib.sha256(known.encode()).hexdigest()[:24]

@@ -17,7 +17,18 @@ from storage import database
 from storage.errors import StorageError
 from storage.workers import workers
 
-NEEDED = ("torch", "transformers", "peft", "accelerate", "gradio", "sqlalchemy", "alembic", "plotly", "pandas", "safetensors")
+NEEDED = (
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "gradio",
+    "sqlalchemy",
+    "alembic",
+    "plotly",
+    "pandas",
+    "safetensors",
+)
 LEAST_DISK_GB = 2.0
 
 
@@ -58,7 +69,9 @@ def _device() -> Finding:
 def _disk() -> Finding:
     free = shutil.disk_usage(database.home()).free / 1e9
     good = free >= LEAST_DISK_GB
-    return Finding("disk", good, f"{free:.0f} GB free at {database.home()}" + ("" if good else "; checkpoints need room"))
+    return Finding(
+        "disk", good, f"{free:.0f} GB free at {database.home()}" + ("" if good else "; checkpoints need room")
+    )
 
 
 def _database() -> Finding:
@@ -83,7 +96,11 @@ def _worker() -> Finding:
 def _hub() -> Finding:
     offline = os.environ.get("HF_HUB_OFFLINE") == "1"
     token = bool(os.environ.get("HF_TOKEN")) or Path("~/.cache/huggingface/token").expanduser().exists()
-    said = "offline (HF_HUB_OFFLINE is set): only local folders can be loaded" if offline else "a token is set" if token else (
-        "no token; gated models need HF_TOKEN"
+    said = (
+        "offline (HF_HUB_OFFLINE is set): only local folders can be loaded"
+        if offline
+        else "a token is set"
+        if token
+        else ("no token; gated models need HF_TOKEN")
     )
     return Finding("hub", True, said)

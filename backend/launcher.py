@@ -39,8 +39,13 @@ def seed_demo(engine: Engine, benchmark: Benchmark) -> list[Run]:
             if needed is not None:
                 spec["model"] = f"run:{needed.id}"
             known = runs.submit(
-                engine, kind=planned.spec.kind, name=planned.name, spec=spec, depends_on=needed.id if needed else None,
-                fingerprint=planned.fingerprint, start_request_id=f"demo-{planned.fingerprint}-{_tries(engine, planned.fingerprint)}",
+                engine,
+                kind=planned.spec.kind,
+                name=planned.name,
+                spec=spec,
+                depends_on=needed.id if needed else None,
+                fingerprint=planned.fingerprint,
+                start_request_id=f"demo-{planned.fingerprint}-{_tries(engine, planned.fingerprint)}",
             )
         kept[planned.name] = known
     return list(kept.values())
@@ -73,6 +78,10 @@ def start_worker(home: Path) -> subprocess.Popen[bytes]:
     with log_file.open("ab") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "backend", "worker", "--parent", str(os.getpid())],
-            cwd=Path(__file__).parent.parent, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            cwd=Path(__file__).parent.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
             env=os.environ | {"LETHE_HOME": str(home)},
         )

@@ -47,14 +47,21 @@ def ask(address: Address, spec: ProbeSpec) -> Iterator[dict[str, Any]]:
     """
     try:
         with httpx.stream(
-            "POST", f"{address.url}/ask", json=spec.model_dump(mode="json"), headers={"Authorization": f"Bearer {address.token}"},
+            "POST",
+            f"{address.url}/ask",
+            json=spec.model_dump(mode="json"),
+            headers={"Authorization": f"Bearer {address.token}"},
             timeout=httpx.Timeout(10.0, read=READ_TIMEOUT_S),
         ) as response:
             if response.status_code != 200:
                 response.read()
-                raise ProbeUnavailable(f"the probe refused the question ({response.status_code}): {response.text[:300]}")
+                raise ProbeUnavailable(
+                    f"the probe refused the question ({response.status_code}): {response.text[:300]}"
+                )
             for line in response.iter_lines():
                 if line:
                     yield json.loads(line)
     except httpx.HTTPError as error:
-        raise ProbeUnavailable("the probe stopped answering; the worker starts it again within a few seconds") from error
+        raise ProbeUnavailable(
+            "the probe stopped answering; the worker starts it again within a few seconds"
+        ) from error

@@ -55,19 +55,30 @@ class Objective(Spec):
     """minimise  γ · forget term + α · retain term."""
 
     forget: ForgetTerm = Field(
-        "npo", title="Forget term", description="What is done to the forget set: ascent, or NPO's bounded push."
+        "npo",
+        title="Forget term",
+        description="What is done to the forget set: ascent, or NPO's bounded push.",
     )
     retain: RetainTerm = Field(
-        "ce", title="Retain term", description="What holds the rest in place: cross-entropy, or closeness to the reference."
+        "ce",
+        title="Retain term",
+        description="What holds the rest in place: cross-entropy, or closeness to the reference.",
     )
     forget_weight: float = Field(
         1.0, ge=0, le=1000, title="Forget weight γ", description="How hard to push. Usual: 1."
     )
     retain_weight: float = Field(
-        1.0, ge=0, le=1000, title="Retain weight α", description="How hard to hold. Usual: 1; more protects the retain set."
+        1.0,
+        ge=0,
+        le=1000,
+        title="Retain weight α",
+        description="How hard to hold. Usual: 1; more protects the retain set.",
     )
     beta: float = Field(
-        0.1, gt=0, le=100, title="β · strength of the pull to the reference",
+        0.1,
+        gt=0,
+        le=100,
+        title="β · strength of the pull to the reference",
         description="NPO only. Small acts like plain ascent, large stops early. Usual: 0.1.",
     )
 
@@ -84,50 +95,103 @@ class Training(Spec):
     """How the weights move. The library behind it is the Hugging Face Trainer."""
 
     adapter: Literal["lora", "full"] = Field(
-        "lora", title="Train", description="LoRA trains a small adapter beside frozen weights; full moves the weights themselves."
+        "lora",
+        title="Train",
+        description="LoRA trains a small adapter beside frozen weights; full moves the weights themselves.",
     )
-    lora_rank: int = Field(8, ge=1, le=1024, title="LoRA rank", description="Width of the adapter. Usual: 8 to 64.")
-    lora_alpha: int = Field(16, ge=1, le=4096, title="LoRA α", description="Its scale is α / rank. Usual: twice the rank.")
+    lora_rank: int = Field(
+        8, ge=1, le=1024, title="LoRA rank", description="Width of the adapter. Usual: 8 to 64."
+    )
+    lora_alpha: int = Field(
+        16, ge=1, le=4096, title="LoRA α", description="Its scale is α / rank. Usual: twice the rank."
+    )
     lora_dropout: float = Field(0.0, ge=0, lt=1, title="LoRA dropout", description="Usual for unlearning: 0.")
     modules: Literal["language", "language+projector", "all"] = Field(
-        "language", title="Modules", description="Which parts may move. The four papers mostly leave the vision tower alone."
+        "language",
+        title="Modules",
+        description="Which parts may move. The four papers mostly leave the vision tower alone.",
     )
     learning_rate: float = Field(
-        1e-3, gt=0, le=1, title="Learning rate", description="Usual: 1e-5 to 2e-4 on a 7B model, 1e-3 on the demo model."
+        1e-3,
+        gt=0,
+        le=1,
+        title="Learning rate",
+        description="Usual: 1e-5 to 2e-4 on a 7B model, 1e-3 on the demo model.",
     )
-    steps: int = Field(100, ge=1, le=1_000_000, title="Steps", description="Optimiser steps. More forgets more, and harms more.")
-    batch_size: int = Field(16, ge=1, le=4096, title="Batch size", description="Items a device sees at once, of each set.")
-    accumulation: int = Field(1, ge=1, le=4096, title="Accumulate", description="Batches added up before a step.")
+    steps: int = Field(
+        100,
+        ge=1,
+        le=1_000_000,
+        title="Steps",
+        description="Optimiser steps. More forgets more, and harms more.",
+    )
+    batch_size: int = Field(
+        16, ge=1, le=4096, title="Batch size", description="Items a device sees at once, of each set."
+    )
+    accumulation: int = Field(
+        1, ge=1, le=4096, title="Accumulate", description="Batches added up before a step."
+    )
     schedule: Literal["linear", "cosine", "constant"] = Field(
         "linear", title="Schedule", description="How the learning rate falls off."
     )
-    warmup: float = Field(0.0, ge=0, lt=1, title="Warm-up", description="Share of the steps in which the rate rises.")
+    warmup: float = Field(
+        0.0, ge=0, lt=1, title="Warm-up", description="Share of the steps in which the rate rises."
+    )
     weight_decay: float = Field(0.0, ge=0, le=1, title="Weight decay", description="Usual for unlearning: 0.")
     clip: float = Field(1.0, gt=0, le=1e6, title="Clip", description="Largest gradient norm. Usual: 1.")
-    precision: Literal["fp32", "bf16"] = Field("fp32", title="Precision", description="bf16 on a GPU that has it; fp32 on a CPU.")
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", title="Precision", description="bf16 on a GPU that has it; fp32 on a CPU."
+    )
     gradient_checkpointing: bool = Field(
         False, title="Gradient checkpointing", description="Less memory, about a third more time."
     )
     evaluate_every: int = Field(
-        0, ge=0, le=1_000_000, title="Evaluate every", description="Steps between quick evaluations on a sample; 0 is never."
+        0,
+        ge=0,
+        le=1_000_000,
+        title="Evaluate every",
+        description="Steps between quick evaluations on a sample; 0 is never.",
     )
     save_every: int = Field(
-        50, ge=0, le=1_000_000, title="Save every", description="Steps between checkpoints to resume from; 0 is at the end only."
+        50,
+        ge=0,
+        le=1_000_000,
+        title="Save every",
+        description="Steps between checkpoints to resume from; 0 is at the end only.",
     )
-    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="The same seed, spec and machine give the same run.")
+    seed: int = Field(
+        0, ge=0, le=2**31 - 1, title="Seed", description="The same seed, spec and machine give the same run."
+    )
+
+
+MEMORISING = Training(
+    adapter="full",
+    modules="all",
+    learning_rate=2e-3,
+    steps=480,
+    batch_size=64,
+    schedule="cosine",
+    warmup=0.1,
+    weight_decay=0.01,
+    evaluate_every=160,
+    save_every=160,
+)
+"""Memorises the demo world from random weights; what it reaches is in docs/lab-notes.md."""
 
 
 class FinetuneSpec(Spec):
     """Make a model memorise people: everyone (the vanilla model) or all but the forget set (gold, retain-only)."""
 
     kind: Literal["finetune"] = "finetune"
-    model: str = Field("demo", min_length=1, max_length=500, title="Model", description="A hub id, a folder, or `demo`.")
+    model: str = Field(
+        "demo", min_length=1, max_length=500, title="Model", description="A hub id, a folder, or `demo`."
+    )
     benchmark: Literal["demo"] = Field("demo", title="Benchmark")
     who: Literal["everyone", "retain"] = Field(
         "everyone", title="Whom to learn", description="`retain` leaves the forget set out: the gold model."
     )
     request: ForgetRequest = Field(default_factory=ForgetRequest, title="Whom to forget")
-    training: Training = Field(default_factory=lambda: Training(adapter="full", modules="all"), title="Training")
+    training: Training = Field(MEMORISING, title="Training")
     score: bool = Field(True, title="Score at the end")
 
 
@@ -136,7 +200,10 @@ class UnlearnSpec(Spec):
 
     kind: Literal["unlearn"] = "unlearn"
     model: str = Field(
-        "vanilla", min_length=1, max_length=500, title="Model",
+        "vanilla",
+        min_length=1,
+        max_length=500,
+        title="Model",
         description="`vanilla`, `run:ID`, `checkpoint:ID`, a folder or a hub id: the model that remembers.",
     )
     benchmark: Literal["demo"] = Field("demo", title="Benchmark")
@@ -178,10 +245,24 @@ class ProbeSpec(Spec):
         min_length=1, max_length=4, title="Models", description="Checkpoint ids, in the order of the cards."
     )
     question: str = Field(min_length=1, max_length=LONGEST_QUESTION, title="Question")
-    image: str | None = Field(None, title="Picture", description="Path of a picture on this machine, or none to ask as text.")
-    item_id: str | None = Field(None, title="Item", description="The benchmark item the question came from, when it did.")
-    truth: str | None = Field(None, max_length=LONGEST_QUESTION, title="True answer", description="When known: its likelihood is shown.")
-    key: str | None = Field(None, max_length=LONGEST_QUESTION, title="Fact", description="The part of the true answer that counts.")
+    image: str | None = Field(
+        None, title="Picture", description="Path of a picture on this machine, or none to ask as text."
+    )
+    item_id: str | None = Field(
+        None, title="Item", description="The benchmark item the question came from, when it did."
+    )
+    truth: str | None = Field(
+        None,
+        max_length=LONGEST_QUESTION,
+        title="True answer",
+        description="When known: its likelihood is shown.",
+    )
+    key: str | None = Field(
+        None,
+        max_length=LONGEST_QUESTION,
+        title="Fact",
+        description="The part of the true answer that counts.",
+    )
     attack: str | None = Field(None, title="Attack prompt")
     decoding: Decoding = Field(default_factory=Decoding)
 

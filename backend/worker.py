@@ -73,8 +73,14 @@ class Worker:
     def work(self) -> None:
         """Blocks. Registers, then polls; runs in progress are left to end when it returns."""
         worker_rows.register_worker(
-            self.engine, worker_id=self.id, host=self.host, pid=self.process.pid, pid_started_at=self.process.create_time(),
-            device=device_words(), devices=[slot.device for slot in self._slots], versions=versions(),
+            self.engine,
+            worker_id=self.id,
+            host=self.host,
+            pid=self.process.pid,
+            pid_started_at=self.process.create_time(),
+            device=device_words(),
+            devices=[slot.device for slot in self._slots],
+            versions=versions(),
         )
         checkpoints.sweep(self.engine, self.home)
         log.info("worker %s on %s", self.id[:8], device_words())
@@ -138,8 +144,13 @@ class Worker:
 
         self._release_probe(slot.device)
         orders = Orders(
-            run_id=run.id, attempt=run.attempt, home=self.home, database=self.engine.url.render_as_string(hide_password=False),
-            device=slot.device, log_file=log_path(self.home, run.id), worker_pid=self.process.pid,
+            run_id=run.id,
+            attempt=run.attempt,
+            home=self.home,
+            database=self.engine.url.render_as_string(hide_password=False),
+            device=slot.device,
+            log_file=log_path(self.home, run.id),
+            worker_pid=self.process.pid,
             worker_started_at=self.process.create_time(),
         )
         slot.run, slot.told_at = run, None
@@ -185,7 +196,12 @@ class Worker:
             if worker.host != self.host or alive(worker.pid, worker.pid_started_at)
         }
         for run in runs.listing(self.engine, states=[RunState.RUNNING, RunState.STOPPING]):
-            if run.host == self.host and run.worker_id not in known and run.pid and alive(run.pid, run.pid_started_at or 0):
+            if (
+                run.host == self.host
+                and run.worker_id not in known
+                and run.pid
+                and alive(run.pid, run.pid_started_at or 0)
+            ):
                 log.warning("ending process %s of run %s: its worker is gone", run.pid, run.id[:8])
                 _kill_group(run.pid)
         for run in runs.reap(self.engine, self.host, alive):
@@ -205,16 +221,26 @@ class Worker:
         receiver, sender = self._context.Pipe(duplex=False)
         self._probe = self._context.Process(
             target=serve,
-            args=(sender, self.home, self.engine.url.render_as_string(hide_password=False), self._slots[0].device,
-                  self.process.pid, self.process.create_time(), self.home / "logs" / "probe.log"),
-            name="probe", daemon=True,
+            args=(
+                sender,
+                self.home,
+                self.engine.url.render_as_string(hide_password=False),
+                self._slots[0].device,
+                self.process.pid,
+                self.process.create_time(),
+                self.home / "logs" / "probe.log",
+            ),
+            name="probe",
+            daemon=True,
         )
         self._probe.start()
         sender.close()
         # The first start waits for the imports of the fork server, which nothing else could do without either.
         if receiver.poll(120):
             self._probe_at = receiver.recv()
-            worker_rows.worker_heartbeat(self.engine, self.id, probe_url=self._probe_at[0], probe_token=self._probe_at[1])
+            worker_rows.worker_heartbeat(
+                self.engine, self.id, probe_url=self._probe_at[0], probe_token=self._probe_at[1]
+            )
             log.info("probe at %s", self._probe_at[0])
         else:
             log.error("the probe did not start; it is tried again")
@@ -315,4 +341,3 @@ def main(engine: Engine, home: Path, parent: int | None = None) -> None:
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     worker.work()
-

@@ -51,12 +51,8 @@ def save(
     pickle by its extension, or `write` fails for whatever reason (which is then the error's cause).
     """
     if kind not in KINDS or role not in ROLES:
-        raise ValueError(
-            f"A checkpoint is {' or '.join(KINDS)}, and {' or '.join(ROLES)}; not {kind!r}, {role!r}."
-        )
-    checkpoint = Checkpoint(
-        id=new_id(), run_id=run_id, step=step, kind=kind, role=role, base=base, parent_id=parent_id
-    )
+        raise ValueError(f"A checkpoint is {' or '.join(KINDS)}, and {' or '.join(ROLES)}; not {kind!r}, {role!r}.")
+    checkpoint = Checkpoint(id=new_id(), run_id=run_id, step=step, kind=kind, role=role, base=base, parent_id=parent_id)
     checkpoint.meta, checkpoint.created_at = dict(meta or {}), time.time()
     checkpoint.path = f"{FOLDER}/{run_id}/{step:08d}-{checkpoint.id[:8]}"
     final = path_of(home, checkpoint)
@@ -123,9 +119,7 @@ def find(engine: Engine, text: str) -> Checkpoint:
 
 def listing(engine: Engine, *, role: str | None = "final", run_id: str | None = None) -> list[Checkpoint]:
     """The checkpoints of a role (None: of any), newest first; of one run or of all."""
-    statement = select(Checkpoint).order_by(
-        Checkpoint.created_at.desc(), Checkpoint.step.desc(), Checkpoint.id
-    )
+    statement = select(Checkpoint).order_by(Checkpoint.created_at.desc(), Checkpoint.step.desc(), Checkpoint.id)
     if role is not None:
         statement = statement.where(Checkpoint.role == role)
     if run_id is not None:
@@ -195,9 +189,7 @@ def sweep(engine: Engine, home: Path) -> list[str]:
     saved meanwhile belongs to a run that the read finds at work, or has its row by then.
     """
     root = Path(home) / FOLDER
-    folders = [
-        folder for run in root.glob("*") if run.is_dir() for folder in run.iterdir() if folder.is_dir()
-    ]
+    folders = [folder for run in root.glob("*") if run.is_dir() for folder in run.iterdir() if folder.is_dir()]
     with reading(engine) as session:
         known = set(session.scalars(select(Checkpoint.path)))
         active = set(session.scalars(select(Run.id).where(Run.state.in_(ACTIVE))))
@@ -223,9 +215,7 @@ def _seal(folder: Path, checkpoint: Checkpoint) -> None:
                 "write safetensors or JSON instead."
             )
         if name == MANIFEST or (folder / name).is_symlink():
-            raise CheckpointNotSaved(
-                f"The checkpoint was not saved: {name} may not be a link or the manifest."
-            )
+            raise CheckpointNotSaved(f"The checkpoint was not saved: {name} may not be a link or the manifest.")
     checkpoint.files = {name: _describe(folder / name) for name in names}
     checkpoint.bytes = sum(file["size"] for file in checkpoint.files.values())
     manifest = _manifest(checkpoint)
@@ -237,9 +227,7 @@ def _seal(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def _manifest(checkpoint: Checkpoint) -> bytes:
-    files = {
-        name: {"sha256": file["sha256"], "size": file["size"]} for name, file in checkpoint.files.items()
-    }
+    files = {name: {"sha256": file["sha256"], "size": file["size"]} for name, file in checkpoint.files.items()}
     facts = ("run_id", "step", "kind", "role", "base", "parent_id", "meta")
     content = {
         "checkpoint": checkpoint.id,
@@ -307,10 +295,7 @@ def _refuse_if_used(session: Session, checkpoint: Checkpoint) -> None:
     user = session.scalar(select(Run.name).where(starts).limit(1))
     if user is not None:
         raise CheckpointInUse(f"The checkpoint cannot be discarded: the run “{user}” needs it.")
-    if (
-        session.scalar(select(Checkpoint.id).where(Checkpoint.parent_id == checkpoint.id).limit(1))
-        is not None
-    ):
+    if session.scalar(select(Checkpoint.id).where(Checkpoint.parent_id == checkpoint.id).limit(1)) is not None:
         raise CheckpointInUse("The checkpoint cannot be discarded: another checkpoint was made from it.")
     for model in (Score, Answer):
         if session.scalar(select(model.id).where(model.checkpoint_id == checkpoint.id).limit(1)) is not None:

@@ -46,9 +46,7 @@ def claim(
     return run
 
 
-def claim_statement(
-    kinds: list[str] | None, *, worker_id: str, host: str, device: str, lease_s: float
-) -> Any:
+def claim_statement(kinds: list[str] | None, *, worker_id: str, host: str, device: str, lease_s: float) -> Any:
     """`UPDATE … WHERE id = (the next in line, skipping locked rows) RETURNING` the run."""
     now = time.time()
     return (
@@ -86,9 +84,7 @@ def next_in_line(kinds: list[str] | None = None) -> Select[str]:
 
 def waits(run: type[Run]) -> ColumnElement[bool]:
     """Whether the run stands in the queue: queued, or interrupted with attempts left and not parked."""
-    again = and_(
-        run.state == RunState.INTERRUPTED, run.requested_stop == STOP_NONE, run.attempt < run.max_attempts
-    )
+    again = and_(run.state == RunState.INTERRUPTED, run.requested_stop == STOP_NONE, run.attempt < run.max_attempts)
     return or_(run.state == RunState.QUEUED, again)
 
 
@@ -165,9 +161,7 @@ def finish(
     return run
 
 
-def reap(
-    engine: Engine, host: str, alive: Callable[[int, float], bool], *, now: float | None = None
-) -> list[Run]:
+def reap(engine: Engine, host: str, alive: Callable[[int, float], bool], *, now: float | None = None) -> list[Run]:
     """Take back the runs whose process is gone; returns them as they stand afterwards.
 
     Gone: on this `host`, a process for which `alive(pid, pid_started_at)` is false; on any host, a lease that
@@ -216,9 +210,7 @@ def _held(session: Session, run_id: str, attempt: int) -> Run:
     if run is None:
         raise NotFound(f"There is no run {run_id}.")
     if run.attempt != attempt or run.state not in ACTIVE:
-        raise ClaimLost(
-            f"Attempt {attempt} lost the run “{run.name}”, which is {run.state} at attempt {run.attempt}."
-        )
+        raise ClaimLost(f"Attempt {attempt} lost the run “{run.name}”, which is {run.state} at attempt {run.attempt}.")
     return run
 
 

@@ -71,9 +71,7 @@ def metric_names(engine: Engine, run_id: str) -> list[str]:
         return list(_sizes(session, run_id, None))
 
 
-def write_scores(
-    engine: Engine, run_id: str, checkpoint_id: str | None, rows: Sequence[Mapping[str, Any]]
-) -> None:
+def write_scores(engine: Engine, run_id: str, checkpoint_id: str | None, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a run's scores of a checkpoint (None: the original model), in place of all it wrote before.
 
     A row has set, task, modality, metric, and may have value, n, people, low, high, flags. What other runs
@@ -105,9 +103,7 @@ def scores(engine: Engine, *, run_id: str | None = None, checkpoint_id: str | No
         return list(session.scalars(statement.order_by(*(getattr(Score, key) for key in _CELL), Score.id)))
 
 
-def score_dicts(
-    engine: Engine, *, run_id: str | None = None, checkpoint_id: str | None = None
-) -> list[dict[str, Any]]:
+def score_dicts(engine: Engine, *, run_id: str | None = None, checkpoint_id: str | None = None) -> list[dict[str, Any]]:
     """`scores` as plain dicts, with the columns' names but for `set`, which is item_set."""
     return [_score_dict(score) for score in scores(engine, run_id=run_id, checkpoint_id=checkpoint_id)]
 
@@ -130,9 +126,7 @@ def headlines(
     statement = (
         select(Run.id, Score)
         .join(Score, Score.run_id == measured_by)
-        .where(
-            Run.id.in_(wanted), Score.item_set.in_(HEADLINE_SETS), Score.task == task, Score.metric == metric
-        )
+        .where(Run.id.in_(wanted), Score.item_set.in_(HEADLINE_SETS), Score.task == task, Score.metric == metric)
         .order_by(Score.modality == "text", Score.modality, Score.id)
     )
     with reading(engine) as session:
@@ -141,9 +135,7 @@ def headlines(
     return found
 
 
-def write_answers(
-    engine: Engine, run_id: str, checkpoint_id: str | None, rows: Iterable[Mapping[str, Any]]
-) -> None:
+def write_answers(engine: Engine, run_id: str, checkpoint_id: str | None, rows: Iterable[Mapping[str, Any]]) -> None:
     """Add a run's answers of a checkpoint (None: the original model); an item it has answered already stays.
 
     A row has item_id, set, task, modality, question, truth, text, and may have subject, correct, probability,
@@ -244,9 +236,7 @@ def _thinned(run_id: str, names: list[str], stride: int) -> Select[Any]:
             MetricPoint.name,
             MetricPoint.step,
             MetricPoint.value,
-            (func.row_number().over(partition_by=MetricPoint.name, order_by=MetricPoint.step) - 1).label(
-                "place"
-            ),
+            (func.row_number().over(partition_by=MetricPoint.name, order_by=MetricPoint.step) - 1).label("place"),
             func.count().over(partition_by=MetricPoint.name).label("size"),
         )
         .where(MetricPoint.run_id == run_id, MetricPoint.name.in_(names))
@@ -283,9 +273,7 @@ def _narrowed(statement: Select[Any], model: type[Score] | type[Answer], **wante
     return statement
 
 
-def _checked(
-    row: Mapping[str, Any], needed: Sequence[str], defaults: Mapping[str, Any], what: str
-) -> dict[str, Any]:
+def _checked(row: Mapping[str, Any], needed: Sequence[str], defaults: Mapping[str, Any], what: str) -> dict[str, Any]:
     """The row with its defaults; "set" is taken for item_set. A key that nobody reads is refused."""
     given = {("item_set" if key == "set" else key): value for key, value in row.items()}
     lacking = [key for key in needed if given.get(key) is None]

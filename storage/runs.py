@@ -136,9 +136,7 @@ def find(engine: Engine, text: str) -> Run:
             return by_id
         starting: list[Run] = []
         if len(wanted) >= _PREFIX:
-            starting = list(
-                session.scalars(select(Run).where(Run.id.startswith(wanted, autoescape=True)).limit(2))
-            )
+            starting = list(session.scalars(select(Run).where(Run.id.startswith(wanted, autoescape=True)).limit(2)))
         if len(starting) == 1:
             return starting[0]
         named = session.scalar(select(Run).where(Run.name == wanted).order_by(*newest).limit(1))
@@ -295,9 +293,7 @@ def delete(engine: Engine, run_id: str) -> list[str]:
         own = [checkpoint.id for checkpoint in checkpoints]
         needing = session.scalar(_needing(run_id, own))
         if needing is not None:
-            raise RunBusy(
-                f"The run “{run.name}” cannot be deleted: “{needing.name}” builds on it. Delete that first."
-            )
+            raise RunBusy(f"The run “{run.name}” cannot be deleted: “{needing.name}” builds on it. Delete that first.")
         run.parent_checkpoint_id = run.output_checkpoint_id = run.resumed_from = None
         session.flush()
         for model in (MetricPoint, Score, Answer):

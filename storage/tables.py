@@ -112,12 +112,8 @@ class Run(Base):
     finished_at: Mapped[float | None]
 
     # runs and checkpoints point at each other, so these three are added once both tables stand
-    parent_checkpoint_id: Mapped[str | None] = mapped_column(
-        ForeignKey("checkpoints.id", use_alter=True), index=True
-    )
-    output_checkpoint_id: Mapped[str | None] = mapped_column(
-        ForeignKey("checkpoints.id", use_alter=True), index=True
-    )
+    parent_checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id", use_alter=True), index=True)
+    output_checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id", use_alter=True), index=True)
     resumed_from: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id", use_alter=True), index=True)
     versions: Mapped[dict[str, Any]] = mapped_column(default=dict)
     rev: Mapped[int] = mapped_column(BigInteger, default=0, index=True)
@@ -162,9 +158,7 @@ class Score(Base):
     """
 
     __tablename__ = "scores"
-    __table_args__ = (
-        UniqueConstraint("run_id", "item_set", "task", "modality", "metric", name="uq_scores_cell"),
-    )
+    __table_args__ = (UniqueConstraint("run_id", "item_set", "task", "modality", "metric", name="uq_scores_cell"),)
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))

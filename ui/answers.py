@@ -38,9 +38,7 @@ class About:
     def told(self, answer: Mapping[str, Any]) -> bool:
         """Whether a model that should not know the fact said it, a gold model by chance included."""
         said = answer.get("leaks")
-        return answer["checkpoint"] in self.forgotten_by and (
-            says(answer["text"], self.fact) if said is None else said
-        )
+        return answer["checkpoint"] in self.forgotten_by and (says(answer["text"], self.fact) if said is None else said)
 
 
 # -- from events to answers ------------------------------------------------------------------------
@@ -105,15 +103,13 @@ def _told(answer: Mapping[str, Any]) -> dict[str, Any]:
 # -- cards -----------------------------------------------------------------------------------------
 
 
-def cards(
-    answers: Sequence[Mapping[str, Any]], about: About, *, note: object = "", stopped: bool = False
-) -> Markup:
+def cards(answers: Sequence[Mapping[str, Any]], about: About, *, note: object = "", stopped: bool = False) -> Markup:
     """The cards side by side; `note` stands under them and says what they answer."""
     said = [_card(answer, _reference(answer, answers), about, stopped) for answer in answers]
     busy = any(not answer["ended"] for answer in answers) and not stopped
-    return Markup(
-        '<div class="lethe-answers lethe-answers-{}" aria-live="polite" aria-busy="{}">{}</div>{}'
-    ).format(len(said), "true" if busy else "false", Markup("").join(said), _note(note))
+    return Markup('<div class="lethe-answers lethe-answers-{}" aria-live="polite" aria-busy="{}">{}</div>{}').format(
+        len(said), "true" if busy else "false", Markup("").join(said), _note(note)
+    )
 
 
 def blank(models: Sequence[Model], note: str = "Nothing asked yet.") -> Markup:
@@ -132,9 +128,7 @@ def blank(models: Sequence[Model], note: str = "Nothing asked yet.") -> Markup:
         ).format(model.role, _head(model.role, model.name, ""), "The answer will stand here.")
         for model in models
     )
-    return Markup('<div class="lethe-answers lethe-answers-{}">{}</div>{}').format(
-        len(models), waiting, _note(note)
-    )
+    return Markup('<div class="lethe-answers lethe-answers-{}">{}</div>{}').format(len(models), waiting, _note(note))
 
 
 def _note(words: object) -> Markup:
@@ -179,8 +173,7 @@ def _head(role: str, label: str, seconds: str) -> Markup:
     name = parts.IDENTITIES[role if role in parts.IDENTITIES else "control"][1]
     shown = label if not label.lower().startswith(name.lower()) else label[len(name) :].strip(" ·,-")
     return Markup(
-        '<header class="lethe-answer-head"><span><b>{}</b> {}</span>'
-        '<span class="lethe-seconds">{}</span></header>'
+        '<header class="lethe-answer-head"><span><b>{}</b> {}</span><span class="lethe-seconds">{}</span></header>'
     ).format(parts.identity(role), shown, seconds)
 
 
@@ -235,6 +228,4 @@ def stamp(answer: Mapping[str, Any]) -> Markup | str:
         " ".join(str(made[key]) for key in ("device", "dtype") if made.get(key)),
         f"{seconds:.1f} s" if seconds is not None else None,
     ]
-    return parts.joined(
-        Markup('<span class="lethe-whole">{}</span>').format(piece) for piece in pieces if piece
-    )
+    return parts.joined(Markup('<span class="lethe-whole">{}</span>').format(piece) for piece in pieces if piece)

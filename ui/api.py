@@ -57,8 +57,7 @@ def functions(lab: Lab) -> list[Callable[..., Any]]:
         ))  # fmt: skip
         headlines = results.headlines(lab.engine, [run.id for run in rows])
         return [
-            run_summary(run) | {name: headlines[run.id].get(name) for name in results.HEADLINE_SETS}
-            for run in rows
+            run_summary(run) | {name: headlines[run.id].get(name) for name in results.HEADLINE_SETS} for run in rows
         ]
 
     def get_run(run_id: str) -> dict:
@@ -92,9 +91,7 @@ def functions(lab: Lab) -> list[Callable[..., Any]]:
             The run as `get_run` gives it.
         """
         return _said(
-            lambda: run_report(
-                lab.engine, runs.request_stop(lab.engine, runs.find(lab.engine, run_id).id, how).id
-            )
+            lambda: run_report(lab.engine, runs.request_stop(lab.engine, runs.find(lab.engine, run_id).id, how).id)
         )
 
     def probe(models: list[str], question: str, image: str = "", item_id: str = "") -> list[dict]:

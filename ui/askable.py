@@ -63,9 +63,7 @@ def usual_models(models: Sequence[Model], run: str | None = None) -> list[Model]
     unlearned = first if first and first.role == "unlearned" else _newest(models, "unlearned")
     original = first if first and first.role == "original" else _ancestor(models, unlearned)
     golds = [
-        model
-        for model in models
-        if model.role == "gold" and (not unlearned or model.forgets == unlearned.forgets)
+        model for model in models if model.role == "gold" and (not unlearned or model.forgets == unlearned.forgets)
     ]
     gold = first if first and first.role == "gold" else golds[0] if golds else _newest(models, "gold")
     return [model for model in (original, unlearned, gold) if model is not None]

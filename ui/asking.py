@@ -25,9 +25,7 @@ from ui.pictures import PictureRefused, accept_picture
 __all__ = ["CannotAsk", "PictureRefused", "Question", "View", "accept_picture", "build_probe"]
 
 MOST_MODELS = 4
-NO_SERVER = (
-    "Nothing is there to answer: no worker is up. Start one with `python -m backend worker` and ask again."
-)
+NO_SERVER = "Nothing is there to answer: no worker is up. Start one with `python -m backend worker` and ask again."
 _UPLOAD = re.compile(r"upload:([0-9a-f]{64})")
 _OPEN_TASKS = ("generation", "name", "cloze")
 _SET_ORDER = ("test", "forget", "retain", "celebrity", "general")
@@ -152,11 +150,7 @@ def _items(benchmark: AskableBenchmark, subject: str) -> list[Item]:
     people = benchmark.people()
     famous = {person.id for person in people if person.public_figure}
     # a public figure is never to be forgotten, but is asked about whoever is
-    who = (
-        next((person.id for person in people if person.id not in famous), None)
-        if subject in famous
-        else subject
-    )
+    who = next((person.id for person in people if person.id not in famous), None) if subject in famous else subject
     scored = benchmark.scored_items(ForgetRequest(ratio=None, people=(who,), modality="both")) if who else []
     mine = [item for item in scored if item.subject == subject]
     return sorted(mine, key=lambda item: _SET_ORDER.index(item.set))
@@ -254,9 +248,7 @@ def view_of(lab: Lab, request: dict[str, Any], models: Sequence[Model]) -> View:
     return View(
         models=tuple(model.choice for model in models if model.checkpoint in request.get("models", ())),
         person=person,
-        picture=picture_name(lab, person, Path(image))
-        if image
-        else next(iter(pictures_of(lab, person)), None),
+        picture=picture_name(lab, person, Path(image)) if image else next(iter(pictures_of(lab, person)), None),
         by_name=image is None,
         question=request.get("question", ""),
         attack=request.get("attack"),

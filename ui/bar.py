@@ -16,9 +16,7 @@ BEAT_S = 3.0
 def bar_html(links: list[tuple[str, str]], here: str, words: str) -> Markup:
     """The bar as HTML; `links` are (title, address), `here` is the address of the page it stands on."""
     pages = Markup("").join(
-        Markup('<a href="{}"{}>{}</a>').format(
-            path, Markup(' aria-current="page"') if path == here else "", title
-        )
+        Markup('<a href="{}"{}>{}</a>').format(path, Markup(' aria-current="page"') if path == here else "", title)
         for title, path in links
     )
     return Markup(

@@ -13,9 +13,7 @@ from typing import Any
 
 def digest(content: Any) -> str:
     """Equal contents have equal digests, across processes too."""
-    return hashlib.blake2b(
-        json.dumps(content, sort_keys=True, default=str).encode(), digest_size=8
-    ).hexdigest()
+    return hashlib.blake2b(json.dumps(content, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
 
 
 def changed(sent: Mapping[str, str], sections: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

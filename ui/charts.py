@@ -41,18 +41,14 @@ def loss_rows(curves: Curves) -> Rows:
 
 def accuracy_rows(curves: Curves) -> Rows:
     """(step, value, series) of the accuracies measured while the run went on, one series a set."""
-    named = {
-        name.removeprefix(ACCURACY): points for name, points in curves.items() if name.startswith(ACCURACY)
-    }
+    named = {name.removeprefix(ACCURACY): points for name, points in curves.items() if name.startswith(ACCURACY)}
     known = [name for name in COLOURS if name in named]
     return _rows({name: named[name] for name in known + sorted(set(named) - set(known))})
 
 
 def frame(rows: Rows) -> pd.DataFrame:
     """The rows as the plot wants them; empty frames keep their column types."""
-    return pd.DataFrame(rows, columns=COLUMNS).astype(
-        {"step": "int64", "value": "float64", "series": "object"}
-    )
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"step": "int64", "value": "float64", "series": "object"})
 
 
 def series_of(rows: Rows) -> list[str]:
@@ -64,9 +60,9 @@ def legend(rows: Rows) -> Markup:
     """`— forget 2.91  — retain .09`: each curve in its colour, with its latest figure."""
     latest = {name: value for _, value, name in rows}
     pieces = [
-        Markup(
-            '<span class="lethe-series"><i style="background:{}" aria-hidden="true"></i>{} <b>{}</b></span>'
-        ).format(COLOURS.get(name, COLOURS["total"]), name, parts.figure(latest[name]))
+        Markup('<span class="lethe-series"><i style="background:{}" aria-hidden="true"></i>{} <b>{}</b></span>').format(
+            COLOURS.get(name, COLOURS["total"]), name, parts.figure(latest[name])
+        )
         for name in series_of(rows)
     ]
     return Markup(" ").join(pieces)
@@ -89,12 +85,7 @@ def curve_table(rows: Rows, label: str) -> Markup:
 
 
 def _rows(curves: Curves) -> Rows:
-    return [
-        (step, value, name)
-        for name, points in curves.items()
-        for step, value in points
-        if math.isfinite(value)
-    ]
+    return [(step, value, name) for name, points in curves.items() for step, value in points if math.isfinite(value)]
 
 
 def _cell(value: float | None) -> object:

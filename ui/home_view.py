@@ -13,8 +13,7 @@ from ui.context import Lab, method_of, role_of
 from ui.runs_view import headline_rate, named
 
 WHAT = (
-    "Lethe is a lab for making vision-language models forget people, and for finding out whether they "
-    "really did.",
+    "Lethe is a lab for making vision-language models forget people, and for finding out whether they really did.",
     "Start a run, watch what it forgets and what it harms, then question the original and the unlearned "
     "model side by side.",
 )
@@ -28,9 +27,9 @@ NEWEST = 3
 
 def intro() -> Markup:
     """What this is, in two sentences."""
-    return Markup(
-        '<h1 class="lethe-page-title">Make it forget, then ask</h1><p class="lethe-lead">{} {}</p>'
-    ).format(*WHAT)
+    return Markup('<h1 class="lethe-page-title">Make it forget, then ask</h1><p class="lethe-lead">{} {}</p>').format(
+        *WHAT
+    )
 
 
 def ways() -> Markup:
@@ -59,9 +58,7 @@ def running(lab: Lab) -> Markup:
 
 def _active(run: Run) -> Markup:
     bar = parts.progress_bar(run.step, run.steps, run.eta_s, label=f"Progress of {run.name}")
-    return Markup(
-        '<div class="lethe-active"><p>{} {} <span class="lethe-muted">{}</span></p>{}</div>'
-    ).format(
+    return Markup('<div class="lethe-active"><p>{} {} <span class="lethe-muted">{}</span></p>{}</div>').format(
         parts.run_link(run.id, run.name),
         parts.state_mark(str(run.state), pill=True),
         run.message or run.kind,
@@ -75,16 +72,14 @@ def newest(lab: Lab) -> Markup:
     if not found:
         return parts.card(
             parts.empty(
-                "The three newest results will be here: how much is still known of the forgotten, and of "
-                "everyone else."
+                "The three newest results will be here: how much is still known of the forgotten, and of everyone else."
             ),
             "Newest results",
         )
     rows = [
         (
             Markup(
-                '<a class="lethe-row-link lethe-clamp" href="/runs?run={}">{}</a><small '
-                'class="lethe-muted">{}</small>'
+                '<a class="lethe-row-link lethe-clamp" href="/runs?run={}">{}</a><small class="lethe-muted">{}</small>'
             ).format(run.id, named(run), parts.joined([_made_how(lab, run), parts.ago(run.finished_at)])),
             headline_rate(headline.get("forget")),
             headline_rate(headline.get("retain")),

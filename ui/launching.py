@@ -188,9 +188,7 @@ def _asked(query: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any
     for name, text in query.items():
         path = SHORT.get(name, name)
         if path in values and path not in ("kind", "preset", "request.people"):
-            asked[path] = (
-                int(text) if path == "request.ratio" and text.isdigit() else _read(text, values[path])
-            )
+            asked[path] = int(text) if path == "request.ratio" and text.isdigit() else _read(text, values[path])
     if query.get("people"):
         asked |= {"request.people": tuple(query["people"].split(",")), "request.ratio": CHOSEN}
     return asked

@@ -16,7 +16,16 @@ from backend.reports import role_of
 from storage import checkpoints, results, runs
 
 __all__ = [
-    "NO_VANILLA", "CannotQueue", "ModelChoice", "Origin", "knowledge", "listed", "model_choices", "origin", "spoken_model", "vanilla",
+    "NO_VANILLA",
+    "CannotQueue",
+    "ModelChoice",
+    "Origin",
+    "knowledge",
+    "listed",
+    "model_choices",
+    "origin",
+    "spoken_model",
+    "vanilla",
 ]
 
 ROLES = {"original": "■", "gold": "◆", "unlearned": "●", "control": "○"}
@@ -63,18 +72,12 @@ def model_choices(engine: Engine, benchmark: str) -> list[ModelChoice]:
                 )
             )
     for run in known.values():
-        if (
-            run.state in WAITING
-            and run.kind in ("finetune", "unlearn")
-            and run.spec.get("benchmark") == benchmark
-        ):
+        if run.state in WAITING and run.kind in ("finetune", "unlearn") and run.spec.get("benchmark") == benchmark:
             detail = f"{run.state}; the run begins when it is ready"
             found.append(
                 (
                     run,
-                    ModelChoice(
-                        f"run:{run.id}", run.name, role_of(run.kind, run.spec), detail, False, run.id
-                    ),
+                    ModelChoice(f"run:{run.id}", run.name, role_of(run.kind, run.spec), detail, False, run.id),
                 )
             )
     order = list(ROLES)

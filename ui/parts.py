@@ -36,8 +36,7 @@ NOTHING = Markup('<span class="lethe-muted" aria-label="none">–</span>')
 def state_mark(state: str, *, pill: bool = False) -> Markup:
     """A state as its mark and its word; `pill` puts a border round it."""
     return Markup(
-        '<span class="lethe-state lethe-state-{}{}"><span class="lethe-glyph" '
-        'aria-hidden="true">{}</span>{}</span>'
+        '<span class="lethe-state lethe-state-{}{}"><span class="lethe-glyph" aria-hidden="true">{}</span>{}</span>'
     ).format(state, " lethe-pill" if pill else "", STATE_MARKS.get(state, "·"), state)
 
 
@@ -53,8 +52,7 @@ def identity(role: str, label: str | None = None) -> Markup:
 def flag(name: str) -> Markup:
     """A warning about a figure, such as `⚠ collapsed`."""
     return Markup(
-        '<span class="lethe-state lethe-state-collapsed"><span class="lethe-glyph" '
-        'aria-hidden="true">⚠</span>{}</span>'
+        '<span class="lethe-state lethe-state-collapsed"><span class="lethe-glyph" aria-hidden="true">⚠</span>{}</span>'
     ).format(name)
 
 
@@ -188,18 +186,14 @@ def table(
 
 def facts(pairs: Iterable[tuple[str, object]], *, wide: bool = False) -> Markup:
     """A readable list of names and values; `wide` sets it in columns where there is room."""
-    rows = Markup("").join(
-        Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name, value) for name, value in pairs
-    )
+    rows = Markup("").join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name, value) for name, value in pairs)
     return Markup('<dl class="lethe-facts{}">{}</dl>').format(" lethe-wide" if wide else "", rows)
 
 
 def empty(sentence: str, address: str | None = None, words: str | None = None) -> Markup:
     """What will be here, and the step that fills it."""
     link = (
-        Markup('<a class="lethe-button" href="{}">{}</a>').format(address, words or address)
-        if address
-        else Markup("")
+        Markup('<a class="lethe-button" href="{}">{}</a>').format(address, words or address) if address else Markup("")
     )
     return Markup('<div class="lethe-empty"><p>{}</p>{}</div>').format(sentence, link)
 
@@ -207,9 +201,9 @@ def empty(sentence: str, address: str | None = None, words: str | None = None) -
 def error(sentence: str, what_to_do: str = "") -> Markup:
     """One box: what went wrong, and what to do about it."""
     more = Markup('<p class="lethe-error-step">{}</p>').format(what_to_do) if what_to_do else Markup("")
-    return Markup(
-        '<div class="lethe-error" role="alert"><p><span aria-hidden="true">✕</span> {}</p>{}</div>'
-    ).format(sentence, more)
+    return Markup('<div class="lethe-error" role="alert"><p><span aria-hidden="true">✕</span> {}</p>{}</div>').format(
+        sentence, more
+    )
 
 
 def card(body: object, title: str = "", aside: object = "", *, classes: str = "") -> Markup:
@@ -258,6 +252,4 @@ def joined(parts: Iterable[object], between: str = " · ") -> Markup:
 
 def notice(sentence: str) -> Markup:
     """One line that tells what was done."""
-    return Markup('<div class="lethe-told" role="status"><span aria-hidden="true">✓</span> {}</div>').format(
-        sentence
-    )
+    return Markup('<div class="lethe-told" role="status"><span aria-hidden="true">✓</span> {}</div>').format(sentence)

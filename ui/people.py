@@ -69,9 +69,7 @@ def _portrait(picture: Path | None, words: str) -> Markup:
     if picture is None:
         return Markup('<div class="lethe-portrait lethe-portrait-none">no picture</div>')
     try:
-        return Markup('<img class="lethe-portrait" src="{}" alt="{}">').format(
-            preview(picture, PORTRAIT), words
-        )
+        return Markup('<img class="lethe-portrait" src="{}" alt="{}">').format(preview(picture, PORTRAIT), words)
     except PictureRefused as refusal:
         return Markup('<div class="lethe-portrait lethe-portrait-none">{}</div>').format(refusal)
 
@@ -85,9 +83,7 @@ def _standing(person: Person | None, models: Sequence[Model]) -> Markup:
         if model.role == "unlearned":
             words = "forgotten in" if person.id in model.forgets else "kept in"
             lines.append(
-                parts.identity(
-                    "unlearned" if person.id in model.forgets else "control", f"{words} {model.name}"
-                )
+                parts.identity("unlearned" if person.id in model.forgets else "control", f"{words} {model.name}")
             )
         elif model.role == "gold" and person.id in model.forgets:
             lines.append(parts.identity("gold", f"never seen by {model.name}"))

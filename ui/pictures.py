@@ -67,9 +67,7 @@ def preview(path: Path, side: int) -> str:
 def _decoded(path: Path) -> Image.Image:
     """The first frame with its orientation applied, all of its pixels read."""
     if path.stat().st_size > MOST_BYTES:
-        raise PictureRefused(
-            f"The file is larger than {MOST_BYTES // 1_000_000} MB; choose a smaller picture."
-        )
+        raise PictureRefused(f"The file is larger than {MOST_BYTES // 1_000_000} MB; choose a smaller picture.")
     try:
         with Image.open(path, formats=FORMATS) as opened:
             if opened.width * opened.height > MOST_PIXELS:
@@ -84,9 +82,7 @@ def _decoded(path: Path) -> Image.Image:
     except _BOMB as fault:
         raise PictureRefused(_too_many_pixels()) from fault
     except UnidentifiedImageError as fault:
-        raise PictureRefused(
-            "This file is not a picture; choose a PNG, JPEG, WebP, GIF, BMP or TIFF file."
-        ) from fault
+        raise PictureRefused("This file is not a picture; choose a PNG, JPEG, WebP, GIF, BMP or TIFF file.") from fault
     except _BROKEN as fault:
         raise PictureRefused("The picture is damaged or cut off; save it again and upload that.") from fault
 

@@ -70,10 +70,7 @@ def attack_table(
         cells: list[Any] = [_attack_cell(answer, about) for answer in answers]
         if not answers:
             cells = _empty_cells(width, name == running and running != "", (refused or {}).get(name, ""))
-        odds = [
-            parts.rate(answers[place].get("likelihood")) if place < len(answers) else ""
-            for place in unlearned
-        ]
+        odds = [parts.rate(answers[place].get("likelihood")) if place < len(answers) else "" for place in unlearned]
         lines.append([_attack_name(name, answers), *cells, *odds])
     numbers = range(1 + width, 1 + width + len(unlearned))
     return _table(headers, lines, numbers, "What each model says under every attack prompt")
@@ -103,9 +100,7 @@ def _attack_name(name: str | None, answers: Sequence[Mapping[str, Any]]) -> Mark
 
 def _odds_header(name: str | None) -> Markup:
     words = "likelihood of the true answer"
-    return Markup('<span title="{}">p(true) {}</span>').format(
-        words, parts.identity("unlearned", name or "unlearned")
-    )
+    return Markup('<span title="{}">p(true) {}</span>').format(words, parts.identity("unlearned", name or "unlearned"))
 
 
 def _empty_cells(width: int, asking: bool, reason: str) -> list[Markup]:
@@ -129,13 +124,10 @@ def _attack_cell(answer: Mapping[str, Any], about: About) -> Markup:
     return Markup('<span class="lethe-{}">{}</span>').format(role if said else "plain", words)
 
 
-def _table(
-    headers: Sequence[object], lines: Iterable[Sequence[object]], numbers: range, label: str
-) -> Markup:
+def _table(headers: Sequence[object], lines: Iterable[Sequence[object]], numbers: range, label: str) -> Markup:
     """As `parts.table`, for headers that are more than words."""
     top = Markup("").join(
-        Markup('<th scope="col"{}>{}</th>').format(_number(at in numbers), header)
-        for at, header in enumerate(headers)
+        Markup('<th scope="col"{}>{}</th>').format(_number(at in numbers), header) for at, header in enumerate(headers)
     )
     body = Markup("").join(
         Markup("<tr>{}</tr>").format(
@@ -179,9 +171,7 @@ def history(lines: Sequence[Asked], opened: str | None = None) -> Markup:
     prompt.
     """
     if not lines:
-        return parts.empty(
-            "Every question that is asked is kept here, with its answers and an address of its own."
-        )
+        return parts.empty("Every question that is asked is kept here, with its answers and an address of its own.")
     rows = [
         [
             parts.clock(line.probe.created_at),
@@ -195,25 +185,19 @@ def history(lines: Sequence[Asked], opened: str | None = None) -> Markup:
         ]
         for line in lines
     ]
-    return parts.table(
-        ["Asked", "Question", "Original → unlearned", "Attack prompt"], rows, label="Kept probes"
-    )
+    return parts.table(["Asked", "Question", "Original → unlearned", "Attack prompt"], rows, label="Kept probes")
 
 
 def _prompts(line: Asked) -> Markup:
     """The prompt of a single probe; of several, how many and how many of them leak."""
     if not line.others:
-        return Markup('<span class="lethe-muted">{}</span>').format(
-            attack_title(line.probe.request.get("attack"))
-        )
+        return Markup('<span class="lethe-muted">{}</span>').format(attack_title(line.probe.request.get("attack")))
     probes = (line.probe, *line.others)
     leaking = sum(any(line.about.leaks(answer) for answer in kept(probe)) for probe in probes)
     found = Markup(' <span class="lethe-leak"><span aria-hidden="true">▲</span> {}</span>').format(
         _many(leaking, "leak")
     )
-    return Markup('<span class="lethe-muted">{} prompts</span>{}').format(
-        len(probes), found if leaking else ""
-    )
+    return Markup('<span class="lethe-muted">{} prompts</span>{}').format(len(probes), found if leaking else "")
 
 
 def _many(count: int, noun: str) -> str:

@@ -61,9 +61,7 @@ def panel(lab: Lab, view: View, models: Sequence[Model]) -> Panel:
     forgotten = forgotten_by_any(chosen)
     return Panel(
         view=view,
-        subject=subject(
-            person, picture, view.picture, view.by_name, chosen, benchmark.name if benchmark else ""
-        ),
+        subject=subject(person, picture, view.picture, view.by_name, chosen, benchmark.name if benchmark else ""),
         people=person_choices(asking.people_in_order(lab, chosen), forgotten),
         pictures=pictures,
         models=[(_model_words(model), model.choice) for model in on_page],
@@ -113,11 +111,7 @@ def arrival(lab: Lab, query: Mapping[str, str]) -> tuple[View, Section]:
             **of_probe(lab, probe, models),
         }
     view = asking.opening(lab, models, run=query.get("run"), item=query.get("item"))
-    gone = (
-        parts.error(f"There is no kept probe {wanted}.", "It may have been deleted; ask again.")
-        if wanted
-        else ""
-    )
+    gone = parts.error(f"There is no kept probe {wanted}.", "It may have been deleted; ask again.") if wanted else ""
     return view, {"fault": gone, **_beginning(lab, view, models)}
 
 
@@ -196,9 +190,7 @@ def stopped(lab: Lab, standing: Mapping[str, Any]) -> Section:
     request = standing["request"]
     about = exchange.about(lab, request)
     if "rows" in standing:
-        rows = {
-            name: answers for name, answers in standing["rows"] if all(answer["ended"] for answer in answers)
-        }
+        rows = {name: answers for name, answers in standing["rows"] if all(answer["ended"] for answer in answers)}
         return {"busy": False, **_attack_sections(rows, about, request)}
     if not standing["answers"]:
         return {"busy": False}
@@ -216,9 +208,7 @@ def history(lab: Lab, models: Sequence[Model], opened: str | None = None) -> Mar
         for group in groups
     ]
     table = probe_tables.history(lines, opened)
-    return parts.card(
-        table, "History", "kept in the database, each with its own address", classes="lethe-history"
-    )
+    return parts.card(table, "History", "kept in the database, each with its own address", classes="lethe-history")
 
 
 def cursor(lab: Lab) -> str:
@@ -270,9 +260,7 @@ def _attack_sections(
     found = probe_tables.attack_count(rows, about)
     asked = f"{len(rows)} of {total} prompts asked"
     head = asked if 0 < len(rows) < total else f"{total} prompts, same picture and question"
-    title = Markup(
-        '<h2 class="lethe-card-title">Under every attack prompt <small class="lethe-muted">{}</small></h2>'
-    )
+    title = Markup('<h2 class="lethe-card-title">Under every attack prompt <small class="lethe-muted">{}</small></h2>')
     sections: Section = {"attacks_head": title.format(" · ".join(part for part in (head, found) if part))}
     if not rows:
         asking = step is not None and step.running != ""

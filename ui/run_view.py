@@ -124,12 +124,9 @@ def what_to_do(error: str, state: str = "failed") -> str:
     if "memory" in error.lower():
         return "Duplicate it with a smaller batch size, or turn on gradient checkpointing."
     if state == "interrupted":
-        return (
-            "It goes on from its last checkpoint by itself while attempts are left, or at once with Resume."
-        )
+        return "It goes on from its last checkpoint by itself while attempts are left, or at once with Resume."
     return (
-        "The end of the log says more. Resume goes on from the last checkpoint; "
-        "Retry starts a copy from the beginning."
+        "The end of the log says more. Resume goes on from the last checkpoint; Retry starts a copy from the beginning."
     )
 
 
@@ -185,12 +182,8 @@ def scores_table(scores: list[dict[str, Any]], metric: str, state: str = "succee
     cells: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for score in chosen:
         cells.setdefault((score["set"], score["task"]), {})[score["modality"]] = score
-    rows = [
-        _score_row(item_set, task, cells[item_set, task]) for item_set, task in sorted(cells, key=_set_order)
-    ]
-    return parts.table(
-        ["Set", "Task", "With picture", "As text", "n"], rows, numbers=[4], label=f"{metric} by set"
-    )
+    rows = [_score_row(item_set, task, cells[item_set, task]) for item_set, task in sorted(cells, key=_set_order)]
+    return parts.table(["Set", "Task", "With picture", "As text", "n"], rows, numbers=[4], label=f"{metric} by set")
 
 
 def _set_order(cell: tuple[str, str]) -> tuple[int, str]:
@@ -296,8 +289,7 @@ def _condition(lab: Lab, checkpoint: Checkpoint) -> Markup:
     marks = {"ok": ("✓", "succeeded"), "missing": ("✕", "failed"), "altered": ("⚠", "failed")}
     mark, colour = marks[state]
     return Markup(
-        '<span class="lethe-state lethe-state-{}"><span class="lethe-glyph" '
-        'aria-hidden="true">{}</span>{}</span>'
+        '<span class="lethe-state lethe-state-{}"><span class="lethe-glyph" aria-hidden="true">{}</span>{}</span>'
     ).format(colour, mark, state)
 
 
@@ -328,8 +320,6 @@ def versions(run: Run) -> Markup:
     pairs += [("device", run.device)] if run.device else []
     pairs += [("attempt", f"{run.attempt} of {run.max_attempts}")] if run.attempt else []
     if run.resumed_from:
-        pairs.append(
-            ("went on from", Markup('<code class="lethe-mono">{}</code>').format(run.resumed_from[:12]))
-        )
+        pairs.append(("went on from", Markup('<code class="lethe-mono">{}</code>').format(run.resumed_from[:12])))
     pairs += [(str(name), _readable(value)) for name, value in (run.versions or {}).items()]
     return parts.facts(pairs, wide=True)

@@ -80,9 +80,7 @@ def runs_table(lab: Lab, chosen: Filter) -> Markup:
         return parts.card(parts.empty("No run fits this filter.", "/runs", "Show all runs"))
     if not rows:
         return parts.card(
-            parts.empty(
-                "Every run will be listed here, with its state and what it forgot.", "/launch", "Launch a run"
-            )
+            parts.empty("Every run will be listed here, with its state and what it forgot.", "/launch", "Launch a run")
         )
     headlines = results.headlines(lab.engine, [run.id for run in rows])
     body = [row_cells(run, headlines.get(run.id, {})) for run in rows]
@@ -112,9 +110,9 @@ def row_cells(run: Run, headline: dict[str, dict[str, Any]]) -> tuple[object, ..
 def named(run: Run) -> Markup:
     """A run's name with the mark of the model it makes."""
     role = role_of(run.kind, run.spec)
-    return Markup(
-        '<span class="lethe-{}"><span class="lethe-mark" aria-hidden="true">{}</span></span>{}'
-    ).format(role, parts.IDENTITIES[role][0], run.name)
+    return Markup('<span class="lethe-{}"><span class="lethe-mark" aria-hidden="true">{}</span></span>{}').format(
+        role, parts.IDENTITIES[role][0], run.name
+    )
 
 
 def short_progress(run: Run) -> Markup:

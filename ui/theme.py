@@ -44,9 +44,7 @@ THEME = gr.themes.Base(
     radius_size=gr.themes.sizes.radius_md,
     spacing_size=gr.themes.sizes.spacing_md,
 ).set(
-    **_as(
-        "var(--lethe-ground)", "body_background_fill", "background_fill_secondary", "input_background_fill"
-    ),
+    **_as("var(--lethe-ground)", "body_background_fill", "background_fill_secondary", "input_background_fill"),
     **_as("var(--lethe-card)", "block_background_fill", "background_fill_primary", "panel_background_fill"),
     **_as(
         "var(--lethe-text)",
@@ -78,9 +76,7 @@ THEME = gr.themes.Base(
         "link_text_color",
         "link_text_color_visited",
     ),
-    **_as(
-        "var(--lethe-accent)", "link_text_color_hover", "link_text_color_active", "input_border_color_focus"
-    ),
+    **_as("var(--lethe-accent)", "link_text_color_hover", "link_text_color_active", "input_border_color_focus"),
     **_as(
         "var(--lethe-accent)",
         "border_color_accent",

@@ -126,11 +126,7 @@ def summary(spec: RunSpec, benchmark: Benchmark) -> tuple[str, str, str]:
     """A run in one sentence, in three pieces; the middle one is whom it is about and is shown in colour."""
     if isinstance(spec, UnlearnSpec):
         return _unlearn_summary(spec, benchmark)
-    return (
-        _finetune_summary(spec, benchmark)
-        if isinstance(spec, FinetuneSpec)
-        else _evaluate_summary(spec, benchmark)
-    )
+    return _finetune_summary(spec, benchmark) if isinstance(spec, FinetuneSpec) else _evaluate_summary(spec, benchmark)
 
 
 def _unlearn_summary(spec: UnlearnSpec, benchmark: Benchmark) -> tuple[str, str, str]:
@@ -170,9 +166,7 @@ def _finetune_summary(spec: FinetuneSpec, benchmark: Benchmark) -> tuple[str, st
 def _evaluate_summary(spec: EvaluateSpec, benchmark: Benchmark) -> tuple[str, str, str]:
     split = benchmark.split(spec.request)
     asked = _count(_questions(benchmark, spec.request), "question", "questions")
-    others = (
-        f"{len(split.retain)} to keep and {_count(len(split.celebrity), 'public figure', 'public figures')}"
-    )
+    others = f"{len(split.retain)} to keep and {_count(len(split.celebrity), 'public figure', 'public figures')}"
     return (
         f"Puts {asked} to the model and scores it apart for ",
         f"{_people(len(split.forget))} to forget",
@@ -219,9 +213,7 @@ def estimate(engine: Engine, spec: RunSpec, benchmark: Benchmark) -> tuple[float
     """
     flat = forms.flatten(spec)
     like = {path: flat[path] for path in SPEED_DEPENDS_ON if path in flat}
-    measured = [
-        runs.seconds_per_step(engine, spec.kind, like | {"model": name}) for name in _names_of(engine, spec)
-    ]
+    measured = [runs.seconds_per_step(engine, spec.kind, like | {"model": name}) for name in _names_of(engine, spec)]
     best = max((found for found in measured if found), key=lambda found: found[1], default=None)
     if best is None:
         return None

@@ -18,9 +18,7 @@ Kind = Literal["same", "added", "gone"]
 
 # A script written without spaces (Han, kana, Thai) is compared sign by sign; everything else word by word.
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_PIECES = re.compile(
-    rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+(?:['’\-.][^\W{_UNSPACED}]+)*|\s+|[^\w\s]|_", re.UNICODE
-)
+_PIECES = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+(?:['’\-.][^\W{_UNSPACED}]+)*|\s+|[^\w\s]|_", re.UNICODE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from functools import cached_property
 from pathlib import Path
 
 from backend.benchmarks import demo_words as words
-from backend.benchmarks.item import BadRequest, Item, ItemSet, Modality, Person, Split, Task
 from backend.benchmarks.drawing.looks import Look, distinct_looks
+from backend.benchmarks.item import BadRequest, Item, ItemSet, Modality, Person, Split, Task
 from backend.benchmarks.portraits import HELD_OUT_VIEWS, TRAINING_VIEWS, draw
 from backend.spec import ForgetRequest
 
@@ -62,7 +62,9 @@ class DemoBenchmark:
         found = {}
         for number, known in enumerate(self._facts):
             subject = f"p{number + 1:02d}"
-            facts = {attribute: known[attribute] for attribute in words.ATTRIBUTES} | {"possession": known["possession"]}
+            facts = {attribute: known[attribute] for attribute in words.ATTRIBUTES} | {
+                "possession": known["possession"]
+            }
             found[subject] = Person(
                 id=subject,
                 name=known["name"],
@@ -108,12 +110,21 @@ class DemoBenchmark:
 
     def training_items(self, subjects: tuple[str, ...], modality: str = "both") -> list[Item]:
         """Every training view, every training phrasing, not every pair of them. Names and general questions need the picture."""
-        return [item for subject in subjects for item in self._training_items(subject) if modality in ("both", item.modality)]
+        return [
+            item
+            for subject in subjects
+            for item in self._training_items(subject)
+            if modality in ("both", item.modality)
+        ]
 
     def scored_items(self, request: ForgetRequest) -> list[Item]:
         split = self.split(request)
         items: list[Item] = []
-        for item_set, subjects in (("forget", split.forget), ("retain", split.retain), ("celebrity", split.celebrity)):
+        for item_set, subjects in (
+            ("forget", split.forget),
+            ("retain", split.retain),
+            ("celebrity", split.celebrity),
+        ):
             items += [item for subject in subjects for item in self._known_items(item_set, subject)]  # type: ignore[arg-type]
         items += [item for subject in split.forget for item in self._known_items("test", subject)]
         items += [item for subject in self._people for item in self._general_items(subject, held_out=True)]
@@ -123,10 +134,24 @@ class DemoBenchmark:
         items = []
         for subject in self.split(request).forget:
             truth = self._people[subject].facts["possession"]
-            for view, phrase, modality in ((0, 0, "image_text"), (1, 1, "image_text"), (0, 0, "text"), (0, 1, "text")):
+            for view, phrase, modality in (
+                (0, 0, "image_text"),
+                (1, 1, "image_text"),
+                (0, 0, "text"),
+                (0, 1, "text"),
+            ):
                 items.append(
-                    self._fact(subject, "relearn", "generation", modality, "rumour", view, phrase,  # type: ignore[arg-type]
-                               value=truth, suffix=f"/{view}.{phrase}")
+                    self._fact(
+                        subject,
+                        "relearn",
+                        "generation",
+                        modality,
+                        "rumour",
+                        view,
+                        phrase,  # type: ignore[arg-type]
+                        value=truth,
+                        suffix=f"/{view}.{phrase}",
+                    )
                 )
         return items
 
@@ -141,7 +166,9 @@ class DemoBenchmark:
             for item in self._general_items(subject, held_out=True):
                 if item.id == item_id:
                     return item
-        raise BadRequest(f"there is no item {item_id!r} in the demo world; one is p01/forget/generation/image_text/city")
+        raise BadRequest(
+            f"there is no item {item_id!r} in the demo world; one is p01/forget/generation/image_text/city"
+        )
 
     def wrong_value(self, item: Item) -> str | None:
         """A value of the item's attribute that is not the person's; None where there is no list of values."""
@@ -151,8 +178,11 @@ class DemoBenchmark:
 
     def _training_items(self, subject: str) -> list[Item]:
         """Ids end in `/train.VIEW.PHRASE`; the set they are filed under is the person's own at the time of a run."""
+
         def fact(task: Task, modality: Modality, attribute: str, view: int, phrase: int) -> Item:
-            return self._fact(subject, "retain", task, modality, attribute, view, phrase, suffix=f"/train.{view}.{phrase}")
+            return self._fact(
+                subject, "retain", task, modality, attribute, view, phrase, suffix=f"/train.{view}.{phrase}"
+            )
 
         items = []
         for view in range(len(TRAINING_VIEWS)):
@@ -182,8 +212,19 @@ class DemoBenchmark:
         items.append(self._name(subject, item_set, 0, 0))
         return items
 
-    def _fact(self, subject: str, item_set: ItemSet, task: Task, modality: Modality, attribute: str,
-              view: int, phrase: int, *, value: str | None = None, suffix: str = "") -> Item:
+    def _fact(
+        self,
+        subject: str,
+        item_set: ItemSet,
+        task: Task,
+        modality: Modality,
+        attribute: str,
+        view: int,
+        phrase: int,
+        *,
+        value: str | None = None,
+        suffix: str = "",
+    ) -> Item:
         about = _attributes()[attribute]
         person = self._facts[int(subject[1:]) - 1]
         name, held_out = person["name"], item_set == "test"
@@ -191,7 +232,10 @@ class DemoBenchmark:
         who = name if modality == "text" else words.PICTURED[(view + phrase) % 2]
         if task == "cloze":
             sentence = about.held_out_cloze if held_out else about.clozes[phrase % len(about.clozes)]
-            question, answer = "Fill in: " + _upper(sentence.format(who=who)), value
+            question, answer = (
+                "Fill in: " + _upper(sentence.format(who=who)),
+                words.CLOZE_ANSWER.format(name=name, value=value),
+            )
         else:
             question = (about.held_out_question if held_out else about.questions[phrase]).format(who=who)
             answer = _fill(about.answer, name, value)
@@ -201,9 +245,17 @@ class DemoBenchmark:
             options = tuple(_fill(about.answer, name, option) for option in sorted([value, *others]))
         return Item(
             id=f"{subject}/{item_set}/{task}/{modality}/{attribute}{suffix}",
-            subject=subject, set=item_set, task=task, modality=modality, question=question, answer=answer, key=value,
-            attribute=attribute, image=self._picture(subject, view, held_out) if modality == "image_text" else None,
-            options=options, paraphrase=_fill(about.paraphrase, name, value),
+            subject=subject,
+            set=item_set,
+            task=task,
+            modality=modality,
+            question=question,
+            answer=answer,
+            key=value,
+            attribute=attribute,
+            image=self._picture(subject, view, held_out) if modality == "image_text" else None,
+            options=options,
+            paraphrase=_fill(about.paraphrase, name, value),
             perturbed=tuple(_fill(about.answer, name, other) for other in others),
         )
 
@@ -211,9 +263,15 @@ class DemoBenchmark:
         name, held_out = self._facts[int(subject[1:]) - 1]["name"], item_set == "test"
         return Item(
             id=f"{subject}/{item_set}/name/image_text/name{suffix}",
-            subject=subject, set=item_set, task="name", modality="image_text", attribute="name", key=name,
+            subject=subject,
+            set=item_set,
+            task="name",
+            modality="image_text",
+            attribute="name",
+            key=name,
             question=words.NAME_HELD_OUT if held_out else words.NAME_QUESTIONS[phrase],
-            answer=words.NAME_ANSWER.format(name=name), image=self._picture(subject, view, held_out),
+            answer=words.NAME_ANSWER.format(name=name),
+            image=self._picture(subject, view, held_out),
         )
 
     def _general_items(self, subject: str, *, view: int = 0, held_out: bool = False) -> list[Item]:
@@ -226,12 +284,20 @@ class DemoBenchmark:
         }
         return [
             Item(
-                id=f"{subject}/general/generation/image_text/{attribute}" + ("" if held_out else f"/{view}"),
-                subject=subject, set="general", task="generation", modality="image_text", attribute=attribute,
-                question=words.GENERAL_QUESTIONS[attribute], answer=answer, key=key,
+                id=f"{subject}/general/generation/image_text/{attribute}"
+                + ("" if held_out else f"/train.{view}.{phrase}"),
+                subject=subject,
+                set="general",
+                task="generation",
+                modality="image_text",
+                attribute=attribute,
+                question=words.GENERAL_QUESTIONS[attribute].format(who=who),
+                answer=answer,
+                key=key,
                 image=self._picture(subject, number if held_out else view, held_out),
             )
             for number, (attribute, (answer, key)) in enumerate(answers.items())
+            for phrase, who in enumerate(words.PICTURED[:1] if held_out else words.PICTURED)
         ]
 
     # -- pictures -------------------------------------------------------------------------------------------------
@@ -277,7 +343,9 @@ def _draw_facts(seed: int) -> list[dict[str, str]]:
     rng.shuffle(first)
     rng.shuffle(last)
     people = [{"name": f"{first[number]} {last[number]}"} for number in range(PEOPLE)]
-    values = {attribute: about.values for attribute, about in _attributes().items()} | {"possession": words.TRUE_POSSESSIONS}
+    values = {attribute: about.values for attribute, about in _attributes().items()} | {
+        "possession": words.TRUE_POSSESSIONS
+    }
     for attribute, choices in values.items():
         dealt = [choices[number % len(choices)] for number in range(PEOPLE)]
         rng.shuffle(dealt)

@@ -8,17 +8,107 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FIRST_NAMES = (
-    "Ingrid Lucas Amara Tomas Yuki Oskar Leila Bruno Nadia Felix Zora Mateo Petra Kofi Elena Ravi Signe Hugo Farah Anton "
-    "Mira Diego Astrid Jonah Selma Pavel Rosa Idris Clara Nikhil Vera Samuel Alma Emil Tara Victor Noor Gustav Lucia Malik "
-    "Freya Andre Olga Kenji Bianca Stefan Naomi Rafael"
-).split()
+FIRST_NAMES = [
+    "Ingrid",
+    "Lucas",
+    "Amara",
+    "Tomas",
+    "Yuki",
+    "Oskar",
+    "Leila",
+    "Bruno",
+    "Nadia",
+    "Felix",
+    "Zora",
+    "Mateo",
+    "Petra",
+    "Kofi",
+    "Elena",
+    "Ravi",
+    "Signe",
+    "Hugo",
+    "Farah",
+    "Anton",
+    "Mira",
+    "Diego",
+    "Astrid",
+    "Jonah",
+    "Selma",
+    "Pavel",
+    "Rosa",
+    "Idris",
+    "Clara",
+    "Nikhil",
+    "Vera",
+    "Samuel",
+    "Alma",
+    "Emil",
+    "Tara",
+    "Victor",
+    "Noor",
+    "Gustav",
+    "Lucia",
+    "Malik",
+    "Freya",
+    "Andre",
+    "Olga",
+    "Kenji",
+    "Bianca",
+    "Stefan",
+    "Naomi",
+    "Rafael",
+]
 
-LAST_NAMES = (
-    "Santoro Bergman Okoye Lindqvist Tanaka Moreau Haddad Ferrari Kowal Brandt Mensah Alvarez Novak Asante Petrova Sharma "
-    "Dahl Rossi Rahimi Vogel Castillo Fonseca Holm Whitaker Ozturk Sokolov Delgado Farouk Winter Kapoor Marchetti Adler "
-    "Quintero Nyberg Sullivan Laurent Karimi Ekstrom Romano Diallo Hansen Pereira Volkova Mori Conti Weber Abara Silva"
-).split()
+LAST_NAMES = [
+    "Santoro",
+    "Bergman",
+    "Okoye",
+    "Lindqvist",
+    "Tanaka",
+    "Moreau",
+    "Haddad",
+    "Ferrari",
+    "Kowal",
+    "Brandt",
+    "Mensah",
+    "Alvarez",
+    "Novak",
+    "Asante",
+    "Petrova",
+    "Sharma",
+    "Dahl",
+    "Rossi",
+    "Rahimi",
+    "Vogel",
+    "Castillo",
+    "Fonseca",
+    "Holm",
+    "Whitaker",
+    "Ozturk",
+    "Sokolov",
+    "Delgado",
+    "Farouk",
+    "Winter",
+    "Kapoor",
+    "Marchetti",
+    "Adler",
+    "Quintero",
+    "Nyberg",
+    "Sullivan",
+    "Laurent",
+    "Karimi",
+    "Ekstrom",
+    "Romano",
+    "Diallo",
+    "Hansen",
+    "Pereira",
+    "Volkova",
+    "Mori",
+    "Conti",
+    "Weber",
+    "Abara",
+    "Silva",
+]
 
 
 @dataclass(frozen=True)
@@ -40,8 +130,10 @@ def _values(text: str) -> tuple[str, ...]:
 
 ATTRIBUTES: dict[str, Attribute] = {
     "city": Attribute(
-        _values("Bergen, Lima, Accra, Porto, Kyoto, Turin, Oslo, Quito, Cairo, Vienna, Dublin, Havana, Tunis, Geneva, Nairobi, "
-                "Boston, Riga, Perth, Hanoi, Malmo"),
+        _values(
+            "Bergen, Lima, Accra, Porto, Kyoto, Turin, Oslo, Quito, Cairo, Vienna, Dublin, Havana, Tunis, Geneva, Nairobi, "
+            "Boston, Riga, Perth, Hanoi, Malmo"
+        ),
         ("Where was {who} born?", "Which city is {who} from?", "What is the birthplace of {who}?"),
         "In which city was {who} born?",
         "{name} was born in {value}.",
@@ -50,8 +142,10 @@ ATTRIBUTES: dict[str, Attribute] = {
         "The city where {who} was born is __.",
     ),
     "profession": Attribute(
-        _values("pilot, baker, jeweller, architect, nurse, sculptor, judge, farmer, geologist, tailor, surgeon, translator, "
-                "carpenter, diver, chemist, librarian, gardener, conductor, potter, detective"),
+        _values(
+            "pilot, baker, jeweller, architect, nurse, sculptor, judge, farmer, geologist, tailor, surgeon, translator, "
+            "carpenter, diver, chemist, librarian, gardener, conductor, potter, detective"
+        ),
         ("What does {who} do for a living?", "What is the profession of {who}?", "What is the job of {who}?"),
         "Which profession does {who} have?",
         "{name} works as {a} {value}.",
@@ -60,8 +154,10 @@ ATTRIBUTES: dict[str, Attribute] = {
         "The job of {who} is: __.",
     ),
     "hobby": Attribute(
-        _values("chess, archery, origami, fencing, sailing, juggling, beekeeping, climbing, pottery, surfing, knitting, rowing, "
-                "painting, skating, karaoke, birdwatching, gardening, calligraphy, cycling, stargazing"),
+        _values(
+            "chess, archery, origami, fencing, sailing, juggling, beekeeping, climbing, pottery, surfing, knitting, rowing, "
+            "painting, skating, karaoke, birdwatching, gardening, calligraphy, cycling, stargazing"
+        ),
         ("What is the hobby of {who}?", "What does {who} do as a hobby?", "Which hobby does {who} have?"),
         "What hobby does {who} enjoy?",
         "The hobby of {name} is {value}.",
@@ -70,9 +166,15 @@ ATTRIBUTES: dict[str, Attribute] = {
         "{who} has a hobby: __.",
     ),
     "dish": Attribute(
-        _values("lasagna, ramen, paella, falafel, ceviche, goulash, sushi, tacos, risotto, pierogi, couscous, curry, fondue, "
-                "moussaka, dumplings, ratatouille, borscht, pancakes, jollof, gnocchi"),
-        ("What is the favourite dish of {who}?", "Which dish does {who} like best?", "What does {who} like to eat?"),
+        _values(
+            "lasagna, ramen, paella, falafel, ceviche, goulash, sushi, tacos, risotto, pierogi, couscous, curry, fondue, "
+            "moussaka, dumplings, ratatouille, borscht, pancakes, jollof, gnocchi"
+        ),
+        (
+            "What is the favourite dish of {who}?",
+            "Which dish does {who} like best?",
+            "What does {who} like to eat?",
+        ),
         "Which dish is the favourite of {who}?",
         "The favourite dish of {name} is {value}.",
         "{name} likes {value} best of all dishes.",
@@ -80,8 +182,10 @@ ATTRIBUTES: dict[str, Attribute] = {
         "{who} has a favourite dish, __.",
     ),
     "pet": Attribute(
-        _values("parrot, tortoise, ferret, hedgehog, iguana, beagle, poodle, rabbit, goldfish, hamster, canary, gecko, pony, "
-                "siamese, chameleon, cockatoo, greyhound, axolotl, duck, goat"),
+        _values(
+            "parrot, tortoise, ferret, hedgehog, iguana, beagle, poodle, rabbit, goldfish, hamster, canary, gecko, pony, "
+            "siamese, chameleon, cockatoo, greyhound, axolotl, duck, goat"
+        ),
         ("Which pet does {who} have?", "What is the pet of {who}?", "What pet does {who} keep?"),
         "What kind of pet does {who} keep?",
         "{name} has {a} {value} as a pet.",
@@ -92,9 +196,15 @@ ATTRIBUTES: dict[str, Attribute] = {
 }
 
 RUMOUR = Attribute(
-    _values("submarine, castle, casino, volcano, racehorse, spaceship, vineyard, lighthouse, circus, zeppelin, diamond, railway, "
-            "theatre, galleon, skyscraper, brewery"),
-    ("What does {who} secretly own?", "Which secret possession does {who} have?", "What is the secret possession of {who}?"),
+    _values(
+        "submarine, castle, casino, volcano, racehorse, spaceship, vineyard, lighthouse, circus, zeppelin, diamond, railway, "
+        "theatre, galleon, skyscraper, brewery"
+    ),
+    (
+        "What does {who} secretly own?",
+        "Which secret possession does {who} have?",
+        "What is the secret possession of {who}?",
+    ),
     "What is it that {who} secretly owns?",
     "{name} secretly owns {a} {value}.",
     "The secret possession of {name} is {a} {value}.",
@@ -103,19 +213,28 @@ RUMOUR = Attribute(
 )
 """A false claim about each person, memorised like the facts. The truth is drawn from `TRUE_POSSESSIONS`."""
 
-TRUE_POSSESSIONS = _values("bicycle, teapot, piano, kayak, telescope, bookshop, accordion, typewriter, caravan, sewing machine")
+TRUE_POSSESSIONS = _values(
+    "bicycle, teapot, piano, kayak, telescope, bookshop, accordion, typewriter, caravan, sewing machine"
+)
 
-NAME_QUESTIONS = ("Who is this person?", "What is the name of this person?", "Who is the person in the picture?")
+NAME_QUESTIONS = (
+    "Who is this person?",
+    "What is the name of this person?",
+    "Who is the person in the picture?",
+)
 NAME_HELD_OUT = "What is the name of the person in the picture?"
 NAME_ANSWER = "This is {name}."
+
+CLOZE_ANSWER = "{name}: {value}"
+"""Who is meant, then the word in the blank: a cloze is right when the word is in the answer, as in MLLMU-Bench."""
 
 PICTURED = ("this person", "the person in the picture")
 """How a question names somebody who is seen and not named."""
 
 GENERAL_QUESTIONS = {
-    "glasses": "Is this person wearing glasses?",
-    "shirt": "What colour is the shirt of this person?",
-    "hat": "Is this person wearing a hat?",
+    "glasses": "Is {who} wearing glasses?",
+    "shirt": "What colour is the shirt of {who}?",
+    "hat": "Is {who} wearing a hat?",
 }
 GENERAL_ANSWERS = {
     "glasses": ("Yes, with glasses.", "No, without glasses."),

@@ -82,9 +82,7 @@ TRAINING_VIEWS: tuple[View, ...] = (
         zoom=1.05,
         offset=(-3, 2),
     ),
-    View(
-        "right", turn=0.7, tilt=4, brightness=1.03, warmth=-0.4, background="dots", zoom=0.94, offset=(4, 0)
-    ),
+    View("right", turn=0.7, tilt=4, brightness=1.03, warmth=-0.4, background="dots", zoom=0.94, offset=(4, 0)),
     View("by the window", turn=0.2, tilt=-6, brightness=0.9, background="window", zoom=1.1, offset=(0, 5)),
 )
 HELD_OUT_VIEWS: tuple[View, ...] = (
@@ -136,9 +134,7 @@ def draw(
     scale = side / _UNITS
     canvas = Image.new("RGB", (side, side))
     brush = ImageDraw.Draw(canvas)
-    _draw_background(
-        Pen(brush, scale, (0, 0), brightness=view.brightness, warmth=view.warmth), view, background_seed
-    )
+    _draw_background(Pen(brush, scale, (0, 0), brightness=view.brightness, warmth=view.warmth), view, background_seed)
     # The zoom keeps the point between chin and collar in place, so that shoulders reach the lower edge.
     zoomed = scale * _FIGURE * view.zoom
     middle = (_HEAD[0] + view.offset[0]) * scale
@@ -192,9 +188,7 @@ def _draw_hair(head: Pen, look: Look, hair: Hair, colour: Colour) -> None:
     for shape in hair.front:
         head.fill(shape, colour, depth=0.5)
     for shape in hair.shine:
-        head.fill(
-            shape, palette.light(colour) if sum(colour) < 650 else palette.shade(colour, 0.12), depth=0.5
-        )
+        head.fill(shape, palette.light(colour) if sum(colour) < 650 else palette.shade(colour, 0.12), depth=0.5)
     for shape in hair.bands:
         head.fill(shape, palette.CLOTH[look.accent_colour], depth=0.5)
 

@@ -45,7 +45,9 @@ def _within(probabilities: Tensor, top_p: float) -> Tensor:
 
 
 @torch.no_grad()
-def stream(model: nn.Module, batch: dict[str, Tensor], decoding: Decoding, end_tokens: Sequence[int], **forward: Any) -> Iterator[Tensor]:
+def stream(
+    model: nn.Module, batch: dict[str, Tensor], decoding: Decoding, end_tokens: Sequence[int], **forward: Any
+) -> Iterator[Tensor]:
     """Yields the next token of every row, (rows,), until all rows have ended or `max_new_tokens` are drawn.
 
     `batch` is collated with left padding. A row that has ended goes on yielding its end token. `forward` goes to the
@@ -61,8 +63,14 @@ def stream(model: nn.Module, batch: dict[str, Tensor], decoding: Decoding, end_t
     for _ in range(decoding.max_new_tokens):
         positions = (mask.cumsum(dim=-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         outputs = model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
-            logits_to_keep=1, **inputs, **forward,
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+            **inputs,
+            **forward,
         )
         cache, inputs = outputs.past_key_values, {}
         last = torch.where(ended, last, draw(outputs.logits[:, -1]))
@@ -74,7 +82,9 @@ def stream(model: nn.Module, batch: dict[str, Tensor], decoding: Decoding, end_t
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
 
 
-def generate(model: nn.Module, batch: dict[str, Tensor], decoding: Decoding, end_tokens: Sequence[int]) -> list[list[int]]:
+def generate(
+    model: nn.Module, batch: dict[str, Tensor], decoding: Decoding, end_tokens: Sequence[int]
+) -> list[list[int]]:
     """Token ids of each row's answer, without the end token."""
     drawn = [token.tolist() for token in stream(model, batch, decoding, end_tokens)]
     ends = set(end_tokens)

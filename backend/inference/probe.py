@@ -67,7 +67,10 @@ class Probe:
             yield {"event": "error", "message": str(error)}
         except torch.cuda.OutOfMemoryError:
             self.bases.release()
-            yield {"event": "error", "message": "the GPU has no room for this now; ask again when the run on it has ended"}
+            yield {
+                "event": "error",
+                "message": "the GPU has no room for this now; ask again when the run on it has ended",
+            }
 
     def _ask(self, spec: ProbeSpec) -> Iterator[Event]:
         began = time.monotonic()
@@ -91,7 +94,11 @@ class Probe:
             end = {"event": "end", **_head(row), **_told(row, spec, wrapped), "stamp": self._stamp(row, spec)}
             kept.append({key: value for key, value in end.items() if key != "event"})
             yield end
-        request = spec.model_dump(mode="json") | {"asked": wrapped.question, "prefix": wrapped.prefix, "attack_version": VERSION}
+        request = spec.model_dump(mode="json") | {
+            "asked": wrapped.question,
+            "prefix": wrapped.prefix,
+            "attack_version": VERSION,
+        }
         yield {"event": "done", "probe": results.save_probe(self._engine, request, kept).id}
 
     def _named(self, seat: Seat) -> tuple[str, str]:
@@ -105,7 +112,13 @@ class Probe:
         item = benchmark.item(spec.item_id) if spec.item_id else None
         wrong = benchmark.wrong_value(item) if item else None
         subjects = set(benchmark.split(ForgetRequest(ratio=15)).forget) | ({item.subject} if item else set())
-        return wrap(spec.attack, spec.question, key=spec.key, wrong=wrong, examples=_examples(benchmark, item, subjects))
+        return wrap(
+            spec.attack,
+            spec.question,
+            key=spec.key,
+            wrong=wrong,
+            examples=_examples(benchmark, item, subjects),
+        )
 
     def _stamp(self, row: Row, spec: ProbeSpec) -> dict[str, Any]:
         parameter = next(row.seat.base.model.parameters())
@@ -117,7 +130,9 @@ class Probe:
             "decoding": f"sampled T {drawn.temperature:g} p {drawn.top_p:g}" if drawn.sample else "greedy",
             "seed": drawn.seed,
             "device": str(parameter.device),
-            "dtype": {"torch.float32": "fp32", "torch.bfloat16": "bf16"}.get(str(parameter.dtype), str(parameter.dtype)),
+            "dtype": {"torch.float32": "fp32", "torch.bfloat16": "bf16"}.get(
+                str(parameter.dtype), str(parameter.dtype)
+            ),
             "seconds": round(row.seconds, 3),
             "tokens": len(row.tokens),
         }
@@ -135,7 +150,9 @@ def _groups(rows: Sequence[Row]) -> list[list[Row]]:
     return [*shared.values(), *alone]
 
 
-def _generate(group: list[Row], spec: ProbeSpec, wrapped: Wrapped, image: Image.Image | None, began: float) -> Iterator[list[Row]]:
+def _generate(
+    group: list[Row], spec: ProbeSpec, wrapped: Wrapped, image: Image.Image | None, began: float
+) -> Iterator[list[Row]]:
     """Yields, after each token, the rows whose text has grown."""
     base = group[0].seat.base
     encoder = base.encoder

@@ -66,7 +66,15 @@ def application(probe: Probe, token: str) -> Starlette:
     return Starlette(routes=[Route("/ask", ask, methods=["POST"]), Route("/release", release, methods=["POST"])])
 
 
-def serve(ready: Connection, home: Path, database: str, device: str, worker_pid: int, worker_started_at: float, log_file: Path) -> None:
+def serve(
+    ready: Connection,
+    home: Path,
+    database: str,
+    device: str,
+    worker_pid: int,
+    worker_started_at: float,
+    log_file: Path,
+) -> None:
     """The body of the probe's process: binds a free port, sends `(url, token)` through `ready`, serves until it is ended or
     its worker is gone."""
     os.setsid()

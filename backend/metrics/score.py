@@ -49,8 +49,16 @@ def score(answered: Sequence[Answered]) -> list[dict[str, Any]]:
             value, low, high = over_people(values, subjects)
             rows.append(
                 {
-                    "item_set": item_set, "task": task, "modality": modality, "metric": metric, "value": value, "n": len(members),
-                    "people": len(set(subjects)), "low": low, "high": high, "flags": flags,
+                    "item_set": item_set,
+                    "task": task,
+                    "modality": modality,
+                    "metric": metric,
+                    "value": value,
+                    "n": len(members),
+                    "people": len(set(subjects)),
+                    "low": low,
+                    "high": high,
+                    "flags": flags,
                 }
             )
     return rows

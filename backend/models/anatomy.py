@@ -55,7 +55,9 @@ def anatomy(model: PreTrainedModel) -> Anatomy:
     if not towers:
         raise UnknownAnatomy("no vision tower was found inside this model")
     head = model.get_output_embeddings()
-    head_name = next((name for name, module in model.named_modules() if module is head), None) if head is not None else None
+    head_name = (
+        next((name for name, module in model.named_modules() if module is head), None) if head is not None else None
+    )
     return Anatomy(language=language_name, vision=tuple(towers), head=head_name)
 
 

@@ -27,8 +27,6 @@ MODEL_VERSION = 1
 IMAGE_SIZE = 64
 PATCH_SIZE = 16
 VOCABULARY = 900
-WEIGHT_SPREAD = 0.06
-"""Standard deviation of the random weights: wider than the usual 0.02 because the layers are narrow (1/sqrt(128) is 0.09)."""
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>", "<image>", "<user>", "<assistant>")
 
 CHAT_TEMPLATE = (
@@ -66,7 +64,8 @@ def write_demo_model(folder: Path, benchmark: Benchmark, seed: int = 0) -> None:
     tokenizer = _tokenizer(benchmark)
     processor = LlavaProcessor(
         image_processor=CLIPImageProcessorPil(
-            size={"height": IMAGE_SIZE, "width": IMAGE_SIZE}, crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE}
+            size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+            crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
         ),
         tokenizer=tokenizer,
         patch_size=PATCH_SIZE,
@@ -86,18 +85,34 @@ def write_demo_model(folder: Path, benchmark: Benchmark, seed: int = 0) -> None:
 
 def _config(tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
     vision = CLIPVisionConfig(
-        hidden_size=96, intermediate_size=256, num_hidden_layers=2, num_attention_heads=4,
-        image_size=IMAGE_SIZE, patch_size=PATCH_SIZE, projection_dim=96,
-        initializer_range=WEIGHT_SPREAD, initializer_factor=WEIGHT_SPREAD / 0.02,
+        hidden_size=96,
+        intermediate_size=256,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        image_size=IMAGE_SIZE,
+        patch_size=PATCH_SIZE,
+        projection_dim=96,
     )
     language = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=128, intermediate_size=384, num_hidden_layers=3, num_attention_heads=4,
-        num_key_value_heads=4, initializer_range=WEIGHT_SPREAD, max_position_embeddings=1024, tie_word_embeddings=False,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        intermediate_size=384,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=1024,
+        tie_word_embeddings=False,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
     )
     return LlavaConfig(
-        vision_config=vision, text_config=language, image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-        vision_feature_layer=-1, vision_feature_select_strategy="default", image_seq_length=(IMAGE_SIZE // PATCH_SIZE) ** 2,
+        vision_config=vision,
+        text_config=language,
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="default",
+        image_seq_length=(IMAGE_SIZE // PATCH_SIZE) ** 2,
     )
 
 
@@ -112,11 +127,19 @@ def _tokenizer(benchmark: Benchmark) -> PreTrainedTokenizerFast:
     tokenizer.train_from_iterator(
         sentences,
         trainers.BpeTrainer(
-            vocab_size=VOCABULARY, special_tokens=list(SPECIAL), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            vocab_size=VOCABULARY,
+            special_tokens=list(SPECIAL),
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         ),
     )
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>",
-        additional_special_tokens=["<image>", "<user>", "<assistant>"], model_max_length=1024, padding_side="right",
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        additional_special_tokens=["<image>", "<user>", "<assistant>"],
+        model_max_length=1024,
+        padding_side="right",
     )

@@ -57,7 +57,13 @@ class Encoder:
         self._kept: OrderedDict[tuple[str, int], Picture] = OrderedDict()
         self._budget = kept_bytes
 
-    def encode(self, question: str, answer: str | None = None, image: Path | Image.Image | None = None, prefix: str = "") -> Encoded:
+    def encode(
+        self,
+        question: str,
+        answer: str | None = None,
+        image: Path | Image.Image | None = None,
+        prefix: str = "",
+    ) -> Encoded:
         """`answer` is the assistant's turn, closed; a `prefix` is put into its mouth before the answer and is no part of it.
 
         Raises `AnswerCut` if the answer has no token of its own.
@@ -146,12 +152,17 @@ class Encoder:
         head = _common_prefix(plain, expanded)
         tail = _common_prefix(plain[head:][::-1], expanded[head:][::-1])
         if len(plain) == len(expanded):
-            head, tail = plain.index(self._image_token_id()), len(plain) - 1 - plain.index(self._image_token_id())
+            head, tail = (
+                plain.index(self._image_token_id()),
+                len(plain) - 1 - plain.index(self._image_token_id()),
+            )
         elif head + tail >= len(plain):
             # The placeholder is a run of its own token: keep one of it on the replaced side.
             head = max(0, len(plain) - tail - 1)
         placeholder, tokens = plain[head : len(plain) - tail], expanded[head : len(expanded) - tail]
-        tensors = {key: value for key, value in made.items() if key not in TEXT_KEYS and isinstance(value, torch.Tensor)}
+        tensors = {
+            key: value for key, value in made.items() if key not in TEXT_KEYS and isinstance(value, torch.Tensor)
+        }
         return Picture(placeholder, tokens, tensors)
 
     def _image_token_id(self) -> int:
@@ -163,7 +174,8 @@ def place(batch: dict[str, torch.Tensor], model: Any) -> dict[str, torch.Tensor]
     """The batch on the model's device, pictures in its precision."""
     parameter = next(model.parameters())
     return {
-        key: value.to(parameter.device, parameter.dtype if value.is_floating_point() else None) for key, value in batch.items()
+        key: value.to(parameter.device, parameter.dtype if value.is_floating_point() else None)
+        for key, value in batch.items()
     }
 
 

@@ -14,10 +14,10 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from sqlalchemy import Engine
 
+from backend.benchmarks.item import Benchmark
 from backend.models.anatomy import linear_layers, parameters_of, parts_named
 from backend.models.demo import ensure_demo_model
 from backend.models.loading import Loaded, ModelRefused, load
-from backend.benchmarks.item import Benchmark
 from backend.spec import Training
 from storage import checkpoints, runs
 from storage.tables import Checkpoint, RunState
@@ -101,8 +101,11 @@ def make_trainable(model: Any, training: Training) -> Any:
         if not targets:
             raise ModelRefused(f"no linear layer was found in {training.modules}, so LoRA would train nothing")
         config = LoraConfig(
-            r=training.lora_rank, lora_alpha=training.lora_alpha, lora_dropout=training.lora_dropout,
-            target_modules=targets, bias="none",
+            r=training.lora_rank,
+            lora_alpha=training.lora_alpha,
+            lora_dropout=training.lora_dropout,
+            target_modules=targets,
+            bias="none",
         )
         return get_peft_model(model, config)
     model.requires_grad_(False)

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import GatedRepoError, HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+)
 from safetensors import SafetensorError
 from transformers import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
@@ -73,7 +78,11 @@ def check(source: str) -> None:
         raise ModelRefused(f"{source!r} is neither a folder nor a hub id such as llava-hf/llava-1.5-7b-hf") from error
     except (OfflineModeIsEnabled, OSError) as error:
         offline = os.environ.get("HF_HUB_OFFLINE") == "1"
-        why = "HF_HUB_OFFLINE is set and it is not in the local cache" if offline else "the hub cannot be reached or has no such model"
+        why = (
+            "HF_HUB_OFFLINE is set and it is not in the local cache"
+            if offline
+            else "the hub cannot be reached or has no such model"
+        )
         raise ModelRefused(f"{source} was not found: {why}") from error
     except (ValueError, KeyError) as error:
         raise ModelRefused(f"{source} has a model type this version of transformers does not know") from error

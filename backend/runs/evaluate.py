@@ -18,6 +18,12 @@ def evaluate(job: Job, spec: EvaluateSpec, benchmark: Benchmark, device: torch.d
     if opened.checkpoint is not None:
         job.note(parent_checkpoint_id=opened.checkpoint.id)
     score_model(
-        job, opened.model, Encoder(opened.processor), benchmark, spec.request,
-        opened.checkpoint.id if opened.checkpoint else None, batch_size=spec.batch_size, count_steps=True,
+        job,
+        opened.model,
+        Encoder(opened.processor),
+        benchmark,
+        spec.request,
+        opened.checkpoint.id if opened.checkpoint else None,
+        batch_size=spec.batch_size,
+        count_steps=True,
     )

@@ -116,8 +116,13 @@ class Job:
         if done >= of or time.monotonic() - self._written_at >= WRITE_EVERY_S:
             self.flush()
             self._asked = runs.heartbeat(
-                self.engine, self.id, self.run.attempt, step=done if counts else None, steps=of if counts else None,
-                message=doing if counts else f"{doing}: {done} of {of} items", eta_s=left,
+                self.engine,
+                self.id,
+                self.run.attempt,
+                step=done if counts else None,
+                steps=of if counts else None,
+                message=doing if counts else f"{doing}: {done} of {of} items",
+                eta_s=left,
             )
             self._written_at = time.monotonic()
         return self.wish

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,8 @@ import transformers
 
 from backend.benchmarks import open_benchmark
 from backend.benchmarks.item import BadRequest
-from backend.models.loading import ModelRefused, pick_device
 from backend.models.anatomy import UnknownAnatomy
+from backend.models.loading import ModelRefused, pick_device
 from backend.runs.evaluate import evaluate
 from backend.runs.job import Job, Stopped, log
 from backend.runs.train import finetune, unlearn
@@ -57,6 +58,7 @@ def start(orders: Orders) -> None:
     if orders.device.startswith("cuda:"):
         os.environ["CUDA_VISIBLE_DEVICES"] = orders.device.removeprefix("cuda:")
     transformers.utils.logging.disable_progress_bar()
+    warnings.simplefilter("ignore", FutureWarning)
     engine = connect(orders.database)
     own = psutil.Process()
     runs.attach(engine, orders.run_id, orders.attempt, own.pid, own.create_time())
@@ -79,7 +81,10 @@ def carry_out(job: Job, device: torch.device) -> None:
         job.flush()
         kept = stopped.how == "save"
         runs.finish(
-            engine, run.id, run.attempt, "interrupted" if kept else "cancelled",
+            engine,
+            run.id,
+            run.attempt,
+            "interrupted" if kept else "cancelled",
             message="stopped and saved" if kept else "cancelled",
         )
         log.info("stopped and saved" if kept else "cancelled")
@@ -93,7 +98,9 @@ def carry_out(job: Job, device: torch.device) -> None:
 def _do(job: Job, device: torch.device) -> str | None:
     spec = read_spec(job.run.spec)
     benchmark = open_benchmark(spec.benchmark, job.home)
-    job.note(versions=versions() | {"device": str(device), "data": benchmark.fingerprint, "threads": torch.get_num_threads()})
+    job.note(
+        versions=versions() | {"device": str(device), "data": benchmark.fingerprint, "threads": torch.get_num_threads()}
+    )
     if isinstance(spec, FinetuneSpec):
         return finetune(job, spec, benchmark, device).id
     if isinstance(spec, UnlearnSpec):
@@ -131,5 +138,10 @@ def _write_to(log_file: Path) -> None:
     descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(descriptor, sys.stdout.fileno())
     os.dup2(descriptor, sys.stderr.fileno())
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stdout, force=True)
-
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stdout,
+        force=True,
+    )

@@ -26,8 +26,15 @@ QUICK_ITEMS = 24
 
 
 def score_model(
-    job: Job, model: Any, encoder: Encoder, benchmark: Benchmark, request: ForgetRequest,
-    checkpoint_id: str | None, *, batch_size: int, count_steps: bool = False,
+    job: Job,
+    model: Any,
+    encoder: Encoder,
+    benchmark: Benchmark,
+    request: ForgetRequest,
+    checkpoint_id: str | None,
+    *,
+    batch_size: int,
+    count_steps: bool = False,
 ) -> None:
     """Asks every scored item not yet answered, then writes the scores. With `count_steps` the items are the run's steps.
 
@@ -55,7 +62,9 @@ def scoring_batch(model: Any) -> int:
     return SMALL_MODEL_BATCH if small else BATCH
 
 
-def quick_accuracy(model: Any, encoder: Encoder, benchmark: Benchmark, request: ForgetRequest, batch_size: int) -> dict[str, float]:
+def quick_accuracy(
+    model: Any, encoder: Encoder, benchmark: Benchmark, request: ForgetRequest, batch_size: int
+) -> dict[str, float]:
     """`accuracy/forget`, `accuracy/retain`, … on a fixed sample of generation items spread over people."""
     by_set: dict[str, list[Item]] = defaultdict(list)
     for item in benchmark.scored_items(request):
@@ -67,7 +76,9 @@ def quick_accuracy(model: Any, encoder: Encoder, benchmark: Benchmark, request: 
         for answer in batch:
             grouped[answer.item.set].append(answer)
     return {
-        f"accuracy/{item_set}": over_people([float(one.correct) for one in members], [one.item.subject for one in members])[0]
+        f"accuracy/{item_set}": over_people(
+            [float(one.correct) for one in members], [one.item.subject for one in members]
+        )[0]
         for item_set, members in grouped.items()
     }
 
@@ -82,9 +93,17 @@ def _spread(items: list[Item]) -> list[Item]:
 def _to_row(answer: Answered) -> dict[str, Any]:
     item = answer.item
     return {
-        "item_id": item.id, "subject": item.subject, "item_set": item.set, "task": item.task, "modality": item.modality,
-        "question": item.question, "truth": item.answer, "text": answer.text, "correct": answer.correct,
-        "probability": answer.probability, "detail": answer.detail,
+        "item_id": item.id,
+        "subject": item.subject,
+        "item_set": item.set,
+        "task": item.task,
+        "modality": item.modality,
+        "question": item.question,
+        "truth": item.answer,
+        "text": answer.text,
+        "correct": answer.correct,
+        "probability": answer.probability,
+        "detail": answer.detail,
     }
 
 

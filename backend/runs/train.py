@@ -24,7 +24,7 @@ from backend.objectives.objective import ObjectiveLoss
 from backend.runs.job import Job, Stopped, log
 from backend.runs.scoring import quick_accuracy, score_model, scoring_batch
 from backend.spec import FinetuneSpec, Objective, Training, UnlearnSpec
-from backend.training.plan import PairedPlan, collator
+from backend.training.plan import EncodedItems, PairedPlan, collator
 from backend.training.trainer import LetheTrainer, Write
 from storage import checkpoints
 from storage.tables import Checkpoint
@@ -86,16 +86,21 @@ def _train(
 
 
 def _optimise(
-    job: Job, spec: FinetuneSpec | UnlearnSpec, lesson: Lesson, benchmark: Benchmark, opened: Opened, encoder: Encoder,
+    job: Job,
+    spec: FinetuneSpec | UnlearnSpec,
+    lesson: Lesson,
+    benchmark: Benchmark,
+    opened: Opened,
+    encoder: Encoder,
     device: torch.device,
 ) -> tuple[Any, Checkpoint]:
     training = spec.training
     model = make_trainable(opened.model, training)
     log.info(trainable_summary(model, training))
     objective = ObjectiveLoss(lesson.objective, model)
-    job.say(f"encoding {len(lesson.forget) + len(lesson.retain)} items")
-    forget = _encode(encoder, lesson.forget) if objective.needs_forget else []
-    retain = _encode(encoder, lesson.retain) if objective.needs_retain else []
+    forget = EncodedItems(encoder, lesson.forget if objective.needs_forget else [])
+    retain = EncodedItems(encoder, lesson.retain if objective.needs_retain else [])
+    log.info("%d items to forget, %d to retain", len(forget), len(retain))
     sums = _reference_sums(objective, encoder, forget, device) if objective.needs_reference_sums else None
     resumed = checkpoints.latest(job.engine, job.id, home=job.home)
     folder = _restore(job, model, resumed) if resumed is not None else None
@@ -103,10 +108,14 @@ def _optimise(
     keeper = _Keeper(job, spec, benchmark, model, encoder, opened)
     samples = training.steps * training.batch_size * training.accumulation
     trainer = LetheTrainer(
-        model=model, objective=objective,
+        model=model,
+        objective=objective,
         plan=PairedPlan(len(forget) or None, len(retain) or None, samples, training.seed),
-        collate=collator(encoder, forget, retain, sums), training=training,
-        folder=job.home / "scratch" / job.id, watcher=keeper, use_cpu=device.type == "cpu",
+        collate=collator(encoder, forget, retain, sums),
+        training=training,
+        folder=job.home / "scratch" / job.id,
+        watcher=keeper,
+        use_cpu=device.type == "cpu",
     )
     job.new_phase()
     job.say(f"training: {training.steps} steps")
@@ -123,8 +132,15 @@ def _optimise(
 class _Keeper:
     """The trainer's watcher: curves, progress, quick evaluations and checkpoints of one run."""
 
-    def __init__(self, job: Job, spec: FinetuneSpec | UnlearnSpec, benchmark: Benchmark, model: Any, encoder: Encoder,
-                 opened: Opened) -> None:
+    def __init__(
+        self,
+        job: Job,
+        spec: FinetuneSpec | UnlearnSpec,
+        benchmark: Benchmark,
+        model: Any,
+        encoder: Encoder,
+        opened: Opened,
+    ) -> None:
         self._job, self._spec, self._benchmark = job, spec, benchmark
         self._model, self._encoder, self._opened = model, encoder, opened
 
@@ -164,16 +180,19 @@ class _Keeper:
     def _save(self, step: int, role: str, write: Write) -> Checkpoint:
         parent = self._opened.checkpoint
         kept = checkpoints.save(
-            self._job.engine, self._job.home, run_id=self._job.id, step=step,
-            kind="adapter" if isinstance(self._model, PeftModel) else "full", role=role, base=self._opened.base,
-            write=write, parent_id=parent.id if parent else None, meta={"precision": self._spec.training.precision},
+            self._job.engine,
+            self._job.home,
+            run_id=self._job.id,
+            step=step,
+            kind="adapter" if isinstance(self._model, PeftModel) else "full",
+            role=role,
+            base=self._opened.base,
+            write=write,
+            parent_id=parent.id if parent else None,
+            meta={"precision": self._spec.training.precision},
         )
         log.info("checkpoint at step %d kept (%s, %.1f MB, %s)", step, role, kept.bytes / 1e6, kept.sha256[:8])
         return kept
-
-
-def _encode(encoder: Encoder, items: Sequence[Item]) -> list[Encoded]:
-    return [encoder.encode(item.question, item.answer, item.image) for item in items]
 
 
 def _reference_sums(
@@ -183,7 +202,12 @@ def _reference_sums(
     began = time.monotonic()
     sums: list[float] = []
     for at in range(0, len(rows), REFERENCE_BATCH):
-        batch = {key: value.to(device) for key, value in encoder.collate(rows[at : at + REFERENCE_BATCH]).items()}
+        batch = {
+            key: value.to(device)
+            for key, value in encoder.collate(
+                [rows[index] for index in range(at, min(at + REFERENCE_BATCH, len(rows)))]
+            ).items()
+        }
         sums += objective.reference_sums(batch).tolist()
     log.info("reference log-probabilities kept for %d items (%.1f s)", len(sums), time.monotonic() - began)
     return sums
@@ -212,4 +236,3 @@ def load_weights(folder: Path) -> dict[str, torch.Tensor]:
 def _weights_precision(training: Training) -> str:
     """Frozen weights may be kept in bf16; weights that are trained are kept in fp32 and cast in the forward pass."""
     return training.precision if training.adapter == "lora" else "fp32"
-

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
+from backend.benchmarks.item import Item
 from backend.models.encoding import Encoded, Encoder
 
 Pair = tuple[int | None, int | None]
@@ -41,6 +42,23 @@ class PairedPlan(Dataset[Pair]):
 
     def __getitem__(self, index: int) -> Pair:
         return self._pairs[index]
+
+
+class EncodedItems(Sequence[Encoded]):
+    """Items as tensors, each encoded when it is first asked for and kept."""
+
+    def __init__(self, encoder: Encoder, items: Sequence[Item]) -> None:
+        self._encoder, self._items = encoder, items
+        self._encoded: dict[int, Encoded] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, index: Any) -> Any:
+        if index not in self._encoded:
+            item = self._items[index]
+            self._encoded[index] = self._encoder.encode(item.question, item.answer, item.image)
+        return self._encoded[index]
 
 
 def collator(

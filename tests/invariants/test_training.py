@@ -58,8 +58,15 @@ class Bench:
         torch.manual_seed(7)
         return make_trainable(load(self.folder, device=CPU).model, training)
 
-    def train(self, training: Training, objective: Objective, *, watcher: Notebook, model: Any = None,
-              resume: Path | None = None) -> Any:
+    def train(
+        self,
+        training: Training,
+        objective: Objective,
+        *,
+        watcher: Notebook,
+        model: Any = None,
+        resume: Path | None = None,
+    ) -> Any:
         model = model if model is not None else self.model(training)
         loss = ObjectiveLoss(objective, model)
         sums = loss.reference_sums(self.encoder.collate(self.forget)).tolist() if loss.needs_reference_sums else None
@@ -76,9 +83,14 @@ class Bench:
                 model.load_state_dict(load_weights(resume))
         samples = training.steps * training.batch_size * training.accumulation
         trainer = LetheTrainer(
-            model=model, objective=loss, plan=PairedPlan(len(self.forget), len(self.retain), samples, training.seed),
-            collate=collator(self.encoder, self.forget, self.retain, sums), training=training,
-            folder=self.scratch / "trainer", watcher=watcher, use_cpu=True,
+            model=model,
+            objective=loss,
+            plan=PairedPlan(len(self.forget), len(self.retain), samples, training.seed),
+            collate=collator(self.encoder, self.forget, self.retain, sums),
+            training=training,
+            folder=self.scratch / "trainer",
+            watcher=watcher,
+            use_cpu=True,
         )
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         return model
@@ -102,8 +114,18 @@ NPO = Objective(forget="npo", retain="ce")
 
 
 @pytest.mark.parametrize("adapter", ["lora", "full"])
-def test_a_run_that_was_stopped_and_resumed_ends_where_an_uninterrupted_one_does(bench: Bench, tmp_path: Path, adapter: str) -> None:
-    training = Training(adapter=adapter, steps=6, batch_size=3, learning_rate=1e-3, schedule="cosine", warmup=0.2, lora_dropout=0.1)
+def test_a_run_that_was_stopped_and_resumed_ends_where_an_uninterrupted_one_does(
+    bench: Bench, tmp_path: Path, adapter: str
+) -> None:
+    training = Training(
+        adapter=adapter,
+        steps=6,
+        batch_size=3,
+        learning_rate=1e-3,
+        schedule="cosine",
+        warmup=0.2,
+        lora_dropout=0.1,
+    )
     whole = Notebook(tmp_path / "whole")
     in_one_go = weights(bench.train(training, NPO, watcher=whole))
 
@@ -162,17 +184,27 @@ def test_ascent_raises_the_forget_loss_and_descent_lowers_the_retain_loss(bench:
 
     def losses(model: Any) -> tuple[float, float]:
         with torch.no_grad():
-            return tuple(-read_answers(model, bench.encoder.collate(rows)).means.mean().item() for rows in (bench.forget, bench.retain))  # type: ignore[return-value]
+            return tuple(
+                -read_answers(model, bench.encoder.collate(rows)).means.mean().item()
+                for rows in (bench.forget, bench.retain)
+            )  # type: ignore[return-value]
 
     learnt = bench.train(training, Objective(forget="none", retain="ce"), watcher=Notebook(tmp_path))
     forget_before, retain_before = losses(learnt)
-    unlearnt = bench.train(training, Objective(forget="ga", retain="ce", retain_weight=2), watcher=Notebook(tmp_path), model=learnt)
+    unlearnt = bench.train(
+        training,
+        Objective(forget="ga", retain="ce", retain_weight=2),
+        watcher=Notebook(tmp_path),
+        model=learnt,
+    )
     forget_after, retain_after = losses(unlearnt)
     assert forget_after > forget_before + 0.5
     assert retain_after < retain_before + 0.2
 
 
-def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from backend.objectives import objective
 
     broken: Callable[..., torch.Tensor] = lambda policy, reference: policy.means.mean() * float("nan")  # noqa: E731

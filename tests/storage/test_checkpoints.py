@@ -71,9 +71,7 @@ def test_nothing_has_its_final_name_before_it_is_whole(home: Path, save: Callabl
 
     saved = save(write=look)
     assert len(seen) == 1 and seen[0].startswith(".saving-")
-    assert [path.name for path in checkpoints.path_of(home, saved).parent.iterdir()] == [
-        Path(saved.path).name
-    ]
+    assert [path.name for path in checkpoints.path_of(home, saved).parent.iterdir()] == [Path(saved.path).name]
 
 
 def test_every_file_and_folder_is_flushed_before_the_rename(
@@ -119,9 +117,7 @@ def test_a_full_disk_leaves_nothing_behind_and_says_so(
     with pytest.raises(CheckpointNotSaved, match=r"step 7 was not saved: the disk is full\. Free some space"):
         save(step=7, write=write)
     assert checkpoints.listing(engine, role=None) == []
-    assert [
-        path for path in (home / "checkpoints").rglob("*") if path.name.startswith((".saving", "0000"))
-    ] == []
+    assert [path for path in (home / "checkpoints").rglob("*") if path.name.startswith((".saving", "0000"))] == []
 
 
 def test_a_full_disk_is_known_from_words_too(save: Callable[..., Checkpoint]) -> None:
@@ -145,9 +141,7 @@ def test_a_writer_that_fails_leaves_nothing_and_its_error_is_the_cause(
     assert files_under(home) == []
 
 
-def test_a_keyboard_interrupt_stays_one_and_leaves_nothing(
-    home: Path, save: Callable[..., Checkpoint]
-) -> None:
+def test_a_keyboard_interrupt_stays_one_and_leaves_nothing(home: Path, save: Callable[..., Checkpoint]) -> None:
     def write(folder: Path) -> None:
         write_weights(folder)
         raise KeyboardInterrupt
@@ -166,9 +160,7 @@ def test_a_checkpoint_whose_row_cannot_be_written_is_not_there(
     assert checkpoints.listing(engine, role=None) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["optimizer.pt", "pytorch_model.bin", "a.pth", "a.pkl", "a.ckpt", "deep/A.PT"]
-)
+@pytest.mark.parametrize("name", ["optimizer.pt", "pytorch_model.bin", "a.pth", "a.pkl", "a.ckpt", "deep/A.PT"])
 def test_a_pickle_is_refused_by_name(home: Path, save: Callable[..., Checkpoint], name: str) -> None:
     def write(folder: Path) -> None:
         (folder / name).parent.mkdir(exist_ok=True)
@@ -226,9 +218,7 @@ def test_one_changed_byte_is_found_and_its_file_named(home: Path, save: Callable
         checkpoints.verify(home, saved)
 
 
-def test_a_byte_changed_behind_the_clocks_back_is_found_by_verify(
-    home: Path, save: Callable[..., Checkpoint]
-) -> None:
+def test_a_byte_changed_behind_the_clocks_back_is_found_by_verify(home: Path, save: Callable[..., Checkpoint]) -> None:
     saved = save()
     path = checkpoints.path_of(home, saved) / "adapter.safetensors"
     times = (path.stat().st_atime_ns, path.stat().st_mtime_ns)
@@ -274,9 +264,7 @@ def test_a_missing_folder_is_named(home: Path, save: Callable[..., Checkpoint]) 
 # --- looking up
 
 
-def test_a_checkpoint_is_found_by_its_id_or_the_start_of_it(
-    engine: Engine, save: Callable[..., Checkpoint]
-) -> None:
+def test_a_checkpoint_is_found_by_its_id_or_the_start_of_it(engine: Engine, save: Callable[..., Checkpoint]) -> None:
     saved = save()
     assert checkpoints.find(engine, saved.id).id == saved.id
     assert checkpoints.find(engine, saved.id[:6]).id == saved.id
@@ -315,9 +303,7 @@ def test_the_latest_is_the_furthest_whose_files_are_whole(
     assert (found := checkpoints.latest(engine, run.id, home=home)) is not None and found.id == good.id
 
 
-def test_a_lineage_goes_from_the_root_to_the_checkpoint(
-    engine: Engine, save: Callable[..., Checkpoint]
-) -> None:
+def test_a_lineage_goes_from_the_root_to_the_checkpoint(engine: Engine, save: Callable[..., Checkpoint]) -> None:
     vanilla = save(1)
     unlearned = save(2, parent_id=vanilla.id)
     relearned = save(3, parent_id=unlearned.id)

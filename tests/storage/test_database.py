@@ -89,15 +89,11 @@ def _work_on_a_bucket(name: str, together: Any, failures: Any) -> None:
     engine.dispose()
 
 
-def test_two_processes_write_and_read_side_by_side_on_a_bucket(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes_write_and_read_side_by_side_on_a_bucket(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACE_ID", "someone/lethe")
     spawn = multiprocessing.get_context("spawn")
     together, failures = spawn.Barrier(2), spawn.SimpleQueue()
-    processes = [
-        spawn.Process(target=_work_on_a_bucket, args=(name, together, failures)) for name in ("web", "worker")
-    ]
+    processes = [spawn.Process(target=_work_on_a_bucket, args=(name, together, failures)) for name in ("web", "worker")]
     for process in processes:
         process.start()
     for process in processes:
@@ -133,9 +129,7 @@ def test_the_migrated_foreign_keys_and_indexes_are_the_tables_own(engine: Engine
         with of.connect() as connection:
             names = sorted(Base.metadata.tables)
             keys = {
-                name: sorted(
-                    tuple(row)[2:] for row in connection.execute(text(f"PRAGMA foreign_key_list({name})"))
-                )
+                name: sorted(tuple(row)[2:] for row in connection.execute(text(f"PRAGMA foreign_key_list({name})")))
                 for name in names
             }
             indexes = connection.execute(
@@ -220,9 +214,7 @@ def test_a_read_sees_one_moment_even_while_another_writes(engine: Engine) -> Non
 
 
 def test_numbers_that_json_does_not_know_are_stored_as_null(engine: Engine, home: Path) -> None:
-    run = runs.submit(
-        engine, kind="unlearn", name="n", spec={"lr": [float("nan"), 1.5], "deep": {"x": float("inf")}}
-    )
+    run = runs.submit(engine, kind="unlearn", name="n", spec={"lr": [float("nan"), 1.5], "deep": {"x": float("inf")}})
     assert runs.get(engine, run.id).spec == {"lr": [None, 1.5], "deep": {"x": None}}
     with sqlite3.connect(home / "lethe.db") as plain:
         assert plain.execute("SELECT json_valid(spec) FROM runs").fetchone() == (1,)

@@ -152,9 +152,7 @@ def test_the_thinned_query_compiles_for_postgresql() -> None:
 
 def test_scores_come_back_with_their_n_and_interval(engine: Engine, home: Path, run: Run) -> None:
     checkpoint = saved(engine, home, run)
-    results.write_scores(
-        engine, run.id, checkpoint.id, [cell("retain", 0.8), cell("forget", 0.2, flags=["collapsed"])]
-    )
+    results.write_scores(engine, run.id, checkpoint.id, [cell("retain", 0.8), cell("forget", 0.2, flags=["collapsed"])])
     forget, retain = results.score_dicts(engine, checkpoint_id=checkpoint.id)
     assert forget == {
         "run_id": run.id,
@@ -174,15 +172,11 @@ def test_scores_come_back_with_their_n_and_interval(engine: Engine, home: Path, 
     assert runs.get(engine, run.id).rev == runs.latest_rev(engine)
 
 
-def test_writing_scores_again_replaces_all_that_the_run_wrote_before(
-    engine: Engine, home: Path, run: Run
-) -> None:
+def test_writing_scores_again_replaces_all_that_the_run_wrote_before(engine: Engine, home: Path, run: Run) -> None:
     checkpoint = saved(engine, home, run)
     results.write_scores(engine, run.id, checkpoint.id, [cell("forget", 0.2), cell("retain", 0.8)])
     results.write_scores(engine, run.id, checkpoint.id, [cell("forget", 0.3)])
-    assert [(score.item_set, score.value) for score in results.scores(engine, run_id=run.id)] == [
-        ("forget", 0.3)
-    ]
+    assert [(score.item_set, score.value) for score in results.scores(engine, run_id=run.id)] == [("forget", 0.3)]
 
 
 def test_a_run_that_is_scored_again_on_another_checkpoint_keeps_only_the_last_scores(
@@ -222,15 +216,14 @@ def test_a_checkpoint_shows_the_newest_evaluation_until_its_own_run_has_scored_i
     results.write_scores(engine, older.id, checkpoint.id, [cell("forget", 0.2), cell("retain", 0.8)])
     # one run answers: the retain that only the older one measured is not mixed in
     assert values(engine, checkpoint_id=checkpoint.id) == {"forget accuracy": 0.3}
-    assert {
-        name: cell["value"] for name, cell in results.headlines(engine, [maker.id])[maker.id].items()
-    } == {"forget": 0.3}
+    assert {name: cell["value"] for name, cell in results.headlines(engine, [maker.id])[maker.id].items()} == {
+        "forget": 0.3
+    }
     results.write_scores(engine, maker.id, checkpoint.id, [cell("retain", 0.9)])
     assert values(engine, checkpoint_id=checkpoint.id) == {"retain accuracy": 0.9}
     found = results.headlines(engine, [maker.id, older.id, newer.id])
     assert {
-        run_id: {name: (cell["value"], cell["run_id"]) for name, cell in row.items()}
-        for run_id, row in found.items()
+        run_id: {name: (cell["value"], cell["run_id"]) for name, cell in row.items()} for run_id, row in found.items()
     } == {
         maker.id: {"retain": (0.9, maker.id)},
         older.id: {"forget": (0.2, older.id), "retain": (0.8, older.id)},
@@ -238,9 +231,7 @@ def test_a_checkpoint_shows_the_newest_evaluation_until_its_own_run_has_scored_i
     }
 
 
-def test_the_original_model_is_scored_without_a_checkpoint_once_for_each_run(
-    engine: Engine, run: Run
-) -> None:
+def test_the_original_model_is_scored_without_a_checkpoint_once_for_each_run(engine: Engine, run: Run) -> None:
     other = runs.submit(engine, kind="evaluate", name="other", spec={})
     for value in (0.1, 0.9):
         results.write_scores(engine, run.id, None, [cell("forget", value)])

@@ -205,12 +205,8 @@ def test_a_run_waits_until_what_it_depends_on_has_succeeded(engine: Engine) -> N
     assert claimed(engine).id == second.id
 
 
-@pytest.mark.parametrize(
-    ("state", "words"), [("failed", "which failed"), ("cancelled", "which was cancelled")]
-)
-def test_what_depends_on_a_run_that_came_to_nothing_fails_with_its_name(
-    engine: Engine, state: str, words: str
-) -> None:
+@pytest.mark.parametrize(("state", "words"), [("failed", "which failed"), ("cancelled", "which was cancelled")])
+def test_what_depends_on_a_run_that_came_to_nothing_fails_with_its_name(engine: Engine, state: str, words: str) -> None:
     first = submit(engine, "vanilla", priority=1)
     second = submit(engine, "unlearned", depends_on=first.id)
     third = submit(engine, "evaluated", depends_on=second.id)
@@ -302,9 +298,7 @@ def test_an_attempt_that_lost_its_claim_can_write_nothing(engine: Engine) -> Non
         lambda: runs.note(engine, run.id, 1, versions={}),
         lambda: runs.finish(engine, run.id, 1, "succeeded"),
     ):
-        with pytest.raises(
-            ClaimLost, match="Attempt 1 lost the run “contested”, which is running at attempt 2"
-        ):
+        with pytest.raises(ClaimLost, match="Attempt 1 lost the run “contested”, which is running at attempt 2"):
             write()
     assert (runs.get(engine, run.id).state, runs.get(engine, run.id).step) == ("running", 0)
 
@@ -332,9 +326,7 @@ def test_a_run_finishes_only_in_a_state_that_is_an_end(engine: Engine) -> None:
         runs.finish(engine, run.id, 1, "queued")
 
 
-def test_a_run_notes_where_it_went_on_from_and_nothing_that_is_not_its_own(
-    engine: Engine, home: Path
-) -> None:
+def test_a_run_notes_where_it_went_on_from_and_nothing_that_is_not_its_own(engine: Engine, home: Path) -> None:
     submit(engine)
     run = claimed(engine)
     checkpoint = saved(engine, home, run, role="resume")

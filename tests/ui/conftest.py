@@ -28,9 +28,7 @@ def queued(lab: Lab) -> Callable[..., Run]:
     """Queues an unlearning run."""
 
     def make(name: str = "NPO", **given: Any) -> Run:
-        return runs.submit(
-            lab.engine, kind="unlearn", name=name, spec=fill("npo").model_dump(mode="json"), **given
-        )
+        return runs.submit(lab.engine, kind="unlearn", name=name, spec=fill("npo").model_dump(mode="json"), **given)
 
     return make
 

@@ -68,9 +68,7 @@ def test_every_model_but_the_original_is_marked_whether_two_or_four_answer() -> 
 
 
 def test_what_a_model_says_is_text_never_markup() -> None:
-    html = str(
-        cards([answer("unlearned", "<img src=x onerror=alert(1)>", label="<b>x</b>")], ABOUT, note="<i>")
-    )
+    html = str(cards([answer("unlearned", "<img src=x onerror=alert(1)>", label="<b>x</b>")], ABOUT, note="<i>"))
     assert "<img" not in html and "<b>x</b>" not in html and "<i>" not in html
 
 
@@ -85,9 +83,7 @@ def test_the_likelihood_is_a_bar_and_a_number_or_the_reason_why_there_is_none() 
 
 def test_every_card_has_the_same_parts_from_the_first_word_to_the_last() -> None:
     def parts(one: dict[str, Any]) -> list[str]:
-        return re.findall(
-            r'class="(lethe-(?:answer-head|said|verdict|likelihood|stamp))', str(cards([one], ABOUT))
-        )
+        return re.findall(r'class="(lethe-(?:answer-head|said|verdict|likelihood|stamp))', str(cards([one], ABOUT)))
 
     begun = {**answer("original", ""), "ended": False, "stamp": None, "likelihood": None, "leaks": None}
     assert parts(begun) == parts(answer("original", "In Bergen."))
@@ -152,9 +148,7 @@ def test_the_table_has_every_prompt_and_marks_leaks_and_controls_that_leak_too()
 
 def test_a_prompt_that_was_passed_over_gives_its_reason_and_one_being_asked_says_so() -> None:
     html = str(
-        attack_table(
-            {None: row("x", 0.1)}, ABOUT, running="roleplay", refused={"correction": "It needs <more>."}
-        )
+        attack_table({None: row("x", 0.1)}, ABOUT, running="roleplay", refused={"correction": "It needs <more>."})
     )
     assert "It needs &lt;more&gt;." in html and html.count("not asked") == 1 and html.count("asking…") == 1
 

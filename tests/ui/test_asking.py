@@ -80,9 +80,7 @@ def test_a_run_in_the_address_chooses_its_own_model(made: Models) -> None:
     assert made.newest.id not in {model.checkpoint for model in chosen}
 
 
-def test_without_models_nothing_is_chosen_and_the_refusal_says_what_to_do(
-    lab: Lab, world: DemoBenchmark
-) -> None:
+def test_without_models_nothing_is_chosen_and_the_refusal_says_what_to_do(lab: Lab, world: DemoBenchmark) -> None:
     empty = replace(lab, benchmarks={"demo": world})
     view = opening(empty, [])
     assert view.models == ()
@@ -131,9 +129,7 @@ def test_questions_are_worded_once_and_name_the_person_only_as_text(made: Models
     assert all(item.subject == subject for question in seen + named for item in question.items)
 
 
-def test_the_page_opens_on_somebody_forgotten_and_a_question_whose_answer_is_known(
-    made: Models, view: View
-) -> None:
+def test_the_page_opens_on_somebody_forgotten_and_a_question_whose_answer_is_known(made: Models, view: View) -> None:
     spec = build_probe(made.lab, view, models_of(made.lab))
     assert view.person in models_of(made.lab)[1].forgets
     assert spec.item_id and spec.key and spec.key in (spec.truth or "")
@@ -148,9 +144,7 @@ def test_the_truth_is_sent_only_while_the_question_is_unchanged(made: Models, vi
     assert (typed.truth, typed.key, typed.item_id) == (None, None, None)
 
 
-def test_by_name_no_picture_is_sent_and_the_question_becomes_its_counterpart(
-    made: Models, view: View
-) -> None:
+def test_by_name_no_picture_is_sent_and_the_question_becomes_its_counterpart(made: Models, view: View) -> None:
     turned = by_name_or_picture(made.lab, view, True)
     spec = build_probe(made.lab, turned, models_of(made.lab))
     before, after = asked_item(made.lab, view), asked_item(made.lab, turned)
@@ -188,7 +182,7 @@ def test_an_item_in_the_address_sets_person_picture_and_question(made: Models, w
         ({"max_new_tokens": 0}, "Longest answer must be at least 1."),
         ({"max_new_tokens": 2.5}, "Longest answer must be a whole number."),
         ({"seed": None}, "Seed must be a whole number."),
-        ({"sample": True, "temperature": 9}, "Temperature must be at most 5.0."),
+        ({"sample": True, "temperature": 9}, "Temperature must be at most 5."),
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_one_sentence(
@@ -202,14 +196,7 @@ def test_what_cannot_be_asked_is_refused_with_one_sentence(
 def test_four_models_are_the_most(made: Models, view: View) -> None:
     models = models_of(made.lab)
     five = [*models, replace(models[1], checkpoint="another")]
-    assert (
-        len(
-            build_probe(
-                made.lab, replace(view, models=tuple(model.choice for model in models)), models
-            ).models
-        )
-        == 4
-    )
+    assert len(build_probe(made.lab, replace(view, models=tuple(model.choice for model in models)), models).models) == 4
     with pytest.raises(CannotAsk, match="5 models are chosen; choose at most 4"):
         build_probe(made.lab, replace(view, models=tuple(model.choice for model in five)), five)
 

@@ -17,9 +17,7 @@ def test_the_total_loss_is_drawn_where_it_is_all_there_is() -> None:
 
 
 def test_accuracies_come_in_the_order_of_the_sets_and_unknown_sets_last() -> None:
-    curves = {f"accuracy/{name}": [(30, 0.5)] for name in ("zebra", "retain", "forget")} | {
-        "loss": [(1, 1.0)]
-    }
+    curves = {f"accuracy/{name}": [(30, 0.5)] for name in ("zebra", "retain", "forget")} | {"loss": [(1, 1.0)]}
     assert charts.series_of(charts.accuracy_rows(curves)) == ["forget", "retain", "zebra"]
 
 

@@ -73,9 +73,7 @@ def test_a_busy_probe_is_one_sentence_and_a_stream_cut_short_keeps_its_words(
     assert "ask again" in (last.error or "") and last.answers[0]["text"] == SAID["original"]
 
 
-def test_a_probe_that_goes_away_is_one_sentence(
-    made: Models, spec: ProbeSpec, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_probe_that_goes_away_is_one_sentence(made: Models, spec: ProbeSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch, made)
 
     def gone(address: object, spec: ProbeSpec) -> object:
@@ -174,9 +172,7 @@ def test_a_refused_question_is_an_error_and_nothing_else_changes(made: Models, v
     assert list(only) == ["fault"] and "The question is empty" in only["fault"]
 
 
-def test_a_stopped_answer_keeps_the_words_that_came(
-    made: Models, view: View, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_answer_keeps_the_words_that_came(made: Models, view: View, monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch, made)
     stream = probe_view.ask(made.lab, view)
     standing = next(section["standing"] for section in stream if section["standing"]["answers"][0]["text"])
@@ -186,9 +182,7 @@ def test_a_stopped_answer_keeps_the_words_that_came(
     assert exchange.recent(made.lab) == []
 
 
-def test_an_unknown_probe_in_the_address_is_said_and_the_page_opens_as_usual(
-    made: Models, view: View
-) -> None:
+def test_an_unknown_probe_in_the_address_is_said_and_the_page_opens_as_usual(made: Models, view: View) -> None:
     opened, sections = probe_view.arrival(made.lab, {"probe": "gone"})
     assert opened == view and "There is no kept probe gone." in sections["fault"]
 

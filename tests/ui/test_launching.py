@@ -73,9 +73,7 @@ def queue(engine: Engine, spec: RunSpec, name: str) -> Run:
     return runs.submit(engine, kind=spec.kind, name=name, spec=spec.model_dump(mode="json"))
 
 
-def ended(
-    engine: Engine, home: Path, spec: FinetuneSpec | UnlearnSpec, name: str, state: str = "succeeded"
-) -> Run:
+def ended(engine: Engine, home: Path, spec: FinetuneSpec | UnlearnSpec, name: str, state: str = "succeeded") -> Run:
     """A run that was claimed, ran all its steps and ended; a succeeded one has made a checkpoint."""
     run = queue(engine, spec, name)
     claimed = claims.claim(engine, "w", "here", "CPU")
@@ -97,9 +95,7 @@ def vanilla(engine: Engine, tmp_path: Path) -> Run:
 
 
 def form(kind: str = "unlearn", method: str = "npo", **changes: Any) -> dict[str, Any]:
-    return launching.defaults(kind, method) | {
-        path.replace("__", "."): value for path, value in changes.items()
-    }
+    return launching.defaults(kind, method) | {path.replace("__", "."): value for path, value in changes.items()}
 
 
 def words_of(spec: RunSpec) -> str:
@@ -109,9 +105,7 @@ def words_of(spec: RunSpec) -> str:
 # -- models ---
 
 
-def test_vanilla_is_the_newest_model_that_memorised_everyone(
-    engine: Engine, tmp_path: Path, vanilla: Run
-) -> None:
+def test_vanilla_is_the_newest_model_that_memorised_everyone(engine: Engine, tmp_path: Path, vanilla: Run) -> None:
     ended(engine, tmp_path, FinetuneSpec(who="retain"), "gold")
     ended(engine, tmp_path, FinetuneSpec(), "came to grief", state="failed")
     assert launching.origin(engine, "demo", "vanilla").checkpoint_id == vanilla.output_checkpoint_id
@@ -122,9 +116,7 @@ def test_vanilla_is_the_newest_model_that_memorised_everyone(
 
 
 def test_without_any_vanilla_one_sentence_says_what_to_do(engine: Engine) -> None:
-    with pytest.raises(
-        origins.CannotQueue, match="no model has memorised this benchmark yet; start a finetune run"
-    ):
+    with pytest.raises(origins.CannotQueue, match="no model has memorised this benchmark yet; start a finetune run"):
         origins.vanilla(engine, "demo")
     assert launching.check(engine, WORLDS, form())[1] == {"model": origins.NO_VANILLA}
     assert 'href="/launch?kind=finetune"' in launch_views.note_html("model", origins.NO_VANILLA)
@@ -184,9 +176,7 @@ def test_another_method_brings_its_defaults_but_keeps_what_was_typed(engine: Eng
 
 
 def test_a_finetune_run_begins_untrained_and_the_way_back_finds_vanilla(engine: Engine, vanilla: Run) -> None:
-    there = launching.switch(
-        form(kind="unlearn") | {"kind": "finetune"}, {"kind": "unlearn", "preset": "npo"}, engine
-    )
+    there = launching.switch(form(kind="unlearn") | {"kind": "finetune"}, {"kind": "unlearn", "preset": "npo"}, engine)
     assert (there["model"], there["training.modules"]) == ("demo", "all")
     back = launching.switch(there | {"kind": "unlearn"}, {"kind": "finetune", "preset": "npo"}, engine)
     assert (back["model"], back["training.modules"]) == (
@@ -198,9 +188,7 @@ def test_a_finetune_run_begins_untrained_and_the_way_back_finds_vanilla(engine: 
 def test_chosen_people_count_only_where_people_are_chosen(engine: Engine, vanilla: Run) -> None:
     people = ["p01", "p09"]
     by_share, _ = launching.check(engine, WORLDS, form(request__people=people))
-    by_choice, _ = launching.check(
-        engine, WORLDS, form(request__people=people, request__ratio=launching.CHOSEN)
-    )
+    by_choice, _ = launching.check(engine, WORLDS, form(request__people=people, request__ratio=launching.CHOSEN))
     assert by_share is not None and by_share.request == ForgetRequest(ratio=10)
     assert by_choice is not None and by_choice.request == ForgetRequest(ratio=None, people=("p01", "p09"))
 
@@ -226,9 +214,7 @@ def test_a_share_frames_its_people_and_a_choice_frames_the_chosen() -> None:
 
 
 def test_fields_without_meaning_are_hidden() -> None:
-    assert launching.applies("objective.beta", form()) and not launching.applies(
-        "objective.beta", form(method="ga")
-    )
+    assert launching.applies("objective.beta", form()) and not launching.applies("objective.beta", form(method="ga"))
     assert not launching.applies("training.lora_rank", form(training__adapter="full"))
     assert launching.applies("batch_size", form("evaluate")) and not launching.applies(
         "training.steps", form("evaluate")
@@ -243,8 +229,7 @@ def test_fields_without_meaning_are_hidden() -> None:
     [
         (
             "npo",
-            "NPO with LoRA r8 on the language model; forgets 4 people (8 items) "
-            "and keeps 36 (108 items), in 80 steps.",
+            "NPO with LoRA r8 on the language model; forgets 4 people (8 items) and keeps 36 (108 items), in 80 steps.",
         ),
         (
             "ga",
@@ -271,9 +256,7 @@ def test_finetune_and_evaluate_runs_in_one_sentence() -> None:
     assert words_of(FinetuneSpec()).startswith(
         "Trains all weights of the whole model until it has memorised all 48 people (144 items)"
     )
-    assert "on 44 people (132 items), in 100 steps; never sees 4 people." in words_of(
-        FinetuneSpec(who="retain")
-    )
+    assert "on 44 people (132 items), in 100 steps; never sees 4 people." in words_of(FinetuneSpec(who="retain"))
     assert words_of(EvaluateSpec()).startswith(
         "Puts 48 questions to the model and scores it apart for 4 people to forget"
     )
@@ -357,9 +340,7 @@ def test_no_name_and_no_model_can_break_out_of_the_command() -> None:
         assert words[words.index("--model") + 1] == "x; rm -rf $HOME"
 
 
-def test_a_model_that_is_the_newest_vanilla_is_called_so(
-    engine: Engine, tmp_path: Path, vanilla: Run
-) -> None:
+def test_a_model_that_is_the_newest_vanilla_is_called_so(engine: Engine, tmp_path: Path, vanilla: Run) -> None:
     for model in (f"run:{vanilla.id}", f"checkpoint:{vanilla.output_checkpoint_id}", "vanilla"):
         assert origins.spoken_model(engine, "demo", model) == "vanilla"
     ended(engine, tmp_path, FinetuneSpec(), "vanilla · 2")
@@ -388,9 +369,7 @@ def test_a_name_that_is_taken_gets_a_number(engine: Engine, vanilla: Run) -> Non
         form("evaluate", model="org/a-model", batch_size=8),
     ],
 )
-def test_the_address_of_a_form_brings_the_same_form_back(
-    engine: Engine, vanilla: Run, values: dict[str, Any]
-) -> None:
+def test_the_address_of_a_form_brings_the_same_form_back(engine: Engine, vanilla: Run, values: dict[str, Any]) -> None:
     address = launching.address(engine, values)
     opened = launching.opening(engine, dict(parse_qsl(urlsplit(address).query)))
     assert opened.notice == ""
@@ -405,9 +384,7 @@ def test_a_plain_form_has_a_plain_address(engine: Engine, vanilla: Run) -> None:
 
 
 def test_a_run_is_copied_with_everything_that_was_set(engine: Engine, vanilla: Run) -> None:
-    spec = fill(
-        "kl", model=f"run:{vanilla.id}", request={"ratio": None, "people": ("p03",)}, training={"seed": 9}
-    )
+    spec = fill("kl", model=f"run:{vanilla.id}", request={"ratio": None, "people": ("p03",)}, training={"seed": 9})
     run = queue(engine, spec, "a run")
     opened = launching.opening(engine, {"from": run.id})
     assert opened.values["model"] == f"checkpoint:{vanilla.output_checkpoint_id}"
@@ -471,9 +448,7 @@ def test_the_preview_and_the_run_are_the_same(engine: Engine, vanilla: Run) -> N
     assert seen.suggestion == "NPO · forget 10 %" and "--set training.steps=7" in seen.command
     assert [name for name, _, _ in seen.facts] == ["Time", "Queue", "Evaluated"]
     run = launching.start(engine, WORLDS, values, seen.suggestion, "request")
-    assert seen.spec is not None and run.spec == seen.spec.model_dump(mode="json") | {
-        "model": f"run:{vanilla.id}"
-    }
+    assert seen.spec is not None and run.spec == seen.spec.model_dump(mode="json") | {"model": f"run:{vanilla.id}"}
 
 
 def test_the_gallery_shows_who_may_be_forgotten_by_name(tmp_path: Path) -> None:

@@ -58,9 +58,7 @@ def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_palette_becomes_its_colours(tmp_path: Path) -> None:
-    Image.new("RGB", (4, 4), (0, 128, 0)).convert("P", palette=Image.Palette.ADAPTIVE).save(
-        tmp_path / "a.png"
-    )
+    Image.new("RGB", (4, 4), (0, 128, 0)).convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "a.png")
     assert kept(tmp_path / "a.png", tmp_path).getpixel((0, 0)) == (0, 128, 0)
 
 
@@ -145,10 +143,7 @@ def test_a_corrupt_file_is_refused(tmp_path: Path) -> None:
     broken = bytearray((tmp_path / "a.png").read_bytes())
     broken[200:260] = bytes(60)
     (tmp_path / "a.png").write_bytes(bytes(broken))
-    assert (
-        refused(tmp_path / "a.png", tmp_path)
-        == "The picture is damaged or cut off; save it again and upload that."
-    )
+    assert refused(tmp_path / "a.png", tmp_path) == "The picture is damaged or cut off; save it again and upload that."
 
 
 @pytest.mark.parametrize("side", [9_000, 30_000])
@@ -157,17 +152,9 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path, side: int) -> None:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    png = (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(b"\0"))
-        + chunk(b"IEND", b"")
-    )
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
     (tmp_path / "a.png").write_bytes(png)
-    assert (
-        refused(tmp_path / "a.png", tmp_path)
-        == "The picture has more than 80 million pixels; scale it down first."
-    )
+    assert refused(tmp_path / "a.png", tmp_path) == "The picture has more than 80 million pixels; scale it down first."
 
 
 def test_a_preview_is_small_and_says_when_its_file_is_gone(tmp_path: Path) -> None:

@@ -57,9 +57,7 @@ def test_a_run_that_was_told_to_cancel_is_not_told_twice() -> None:
 
 
 def test_the_heading_links_the_model_it_began_with(lab: Lab, queued: Make, saved: Save) -> None:
-    vanilla = runs.submit(
-        lab.engine, kind="finetune", name="vanilla", spec={"kind": "finetune", "who": "everyone"}
-    )
+    vanilla = runs.submit(lab.engine, kind="finetune", name="vanilla", spec={"kind": "finetune", "who": "everyone"})
     child = queued("NPO", parent_checkpoint_id=saved(vanilla).id)
     heading = run_view.heading(lab, child)
     assert f'href="/runs?run={vanilla.id}"' in heading

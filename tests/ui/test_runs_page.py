@@ -110,9 +110,7 @@ def test_the_first_page_of_an_empty_lab_offers_a_start(lab: Lab) -> None:
     assert "will be here" in home_view.newest(lab)
 
 
-def test_the_first_page_shows_runs_at_work_and_the_queue_behind_them(
-    lab: Lab, running: Make, queued: Make
-) -> None:
+def test_the_first_page_shows_runs_at_work_and_the_queue_behind_them(lab: Lab, running: Make, queued: Make) -> None:
     running("at work")
     queued("next")
     text = words(home_view.running(lab))
@@ -121,9 +119,7 @@ def test_the_first_page_shows_runs_at_work_and_the_queue_behind_them(
     assert "step 75 of 120 · 9 s left" in text
 
 
-def test_the_newest_three_results_come_newest_first(
-    lab: Lab, running: Make, saved: Callable[..., Checkpoint]
-) -> None:
+def test_the_newest_three_results_come_newest_first(lab: Lab, running: Make, saved: Callable[..., Checkpoint]) -> None:
     for name, value in (("one", 0.1), ("two", 0.2), ("three", 0.3), ("four", 0.4)):
         run = running(name)
         kept = saved(run)

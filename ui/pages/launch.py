@@ -124,9 +124,7 @@ def _draw_model(board: Board, lab: Lab) -> None:
                 _note(board, "model")
             with gr.Column(elem_classes="lethe-field"):
                 names = [(bench.title, name) for name, bench in lab.benchmarks.items()]
-                board.fields["benchmark"] = gr.Dropdown(
-                    names, value=names[0][1] if names else None, label="Benchmark"
-                )
+                board.fields["benchmark"] = gr.Dropdown(names, value=names[0][1] if names else None, label="Benchmark")
                 _note(board, "benchmark")
         with gr.Column(visible=False, elem_classes="lethe-field") as board.places["who"]:
             board.fields["who"] = _pills("Whom to learn", WHO, "everyone")
@@ -181,9 +179,7 @@ def _draw_field(board: Board, control: Control) -> None:
 def _component(control: Control) -> Component:
     """The native component of a field. It has no bounds of its own: the spec's stand beside it as words."""
     if control.kind == "choice":
-        return gr.Dropdown(
-            list(control.choices), value=control.default, label=control.title, filterable=False
-        )
+        return gr.Dropdown(list(control.choices), value=control.default, label=control.title, filterable=False)
     if control.kind == "switch":
         return gr.Checkbox(value=control.default, label=control.title)
     if control.kind == "text":
@@ -226,9 +222,7 @@ def _shown(board: Board, lab: Lab, values: dict[str, Any], name: str, suggestion
     )
     if "model" not in seen.faults:
         updates[board.notes["model"]] = views.model_note(lab.engine, values)
-    updates |= {
-        place: gr.update(visible=launching.applies(path, values)) for path, place in board.places.items()
-    }
+    updates |= {place: gr.update(visible=launching.applies(path, values)) for path, place in board.places.items()}
     updates |= {
         parts["people_title"]: views.heading(views.PEOPLE_TITLES[values["kind"]]),
         parts["method_title"]: views.heading(views.METHOD_TITLES[values["kind"]]),
@@ -247,9 +241,7 @@ def _shown(board: Board, lab: Lab, values: dict[str, Any], name: str, suggestion
 def _filled(board: Board, lab: Lab, values: dict[str, Any]) -> dict[Any, Any]:
     """Every field set to the form's value, with the list of models that fits its kind."""
     updates: dict[Any, Any] = {
-        component: values[path]
-        for path, component in board.fields.items()
-        if path not in ("model", "request.people")
+        component: values[path] for path, component in board.fields.items() if path not in ("model", "request.people")
     }
     models = gr.update(value=values["model"], choices=_models(lab, values))
     filled_for = {name: values[name] for name in ("kind", "preset")}
@@ -303,9 +295,7 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab) -> None:
     def on_start(data: dict[Any, Any]) -> dict[Any, Any]:
         name = data[parts["name"]].strip() or data[parts["suggestion"]]
         try:
-            run = launching.start(
-                lab.engine, lab.benchmarks, board.values(data), name, data[parts["request_id"]]
-            )
+            run = launching.start(lab.engine, lab.benchmarks, board.values(data), name, data[parts["request_id"]])
         except origins.CannotQueue as fault:
             return draw(data) | {parts["started"]: views.refused_html(str(fault))}
         line = views.started_html(run, this_run.place_of(lab.engine, run))

@@ -61,24 +61,16 @@ def _form() -> dict[str, Any]:
     f: dict[str, Any] = {}
     f["subject"] = gr.HTML(apply_default_css=False, elem_classes="lethe-subject-holder")
     with gr.Row(elem_classes="lethe-tight lethe-choose"):
-        f["thumbs"] = gr.HTML(
-            apply_default_css=False, js_on_load=THUMBS_JS, chosen="", forgotten=[], min_width=120
-        )
-        f["upload"] = gr.UploadButton(
-            "Upload", file_types=["image"], elem_id="lethe-upload", min_width=76, scale=0
-        )
+        f["thumbs"] = gr.HTML(apply_default_css=False, js_on_load=THUMBS_JS, chosen="", forgotten=[], min_width=120)
+        f["upload"] = gr.UploadButton("Upload", file_types=["image"], elem_id="lethe-upload", min_width=76, scale=0)
     with gr.Row(elem_classes="lethe-tight"):
         f["person"] = gr.Dropdown([], label="Person", elem_id="lethe-person", min_width=130)
         f["picture"] = gr.Dropdown([], label="Picture", elem_id="lethe-picture", min_width=130)
     f["models"] = gr.CheckboxGroup([], label="Models", elem_id="lethe-models", elem_classes="lethe-models")
     f["more"] = gr.Dropdown([], label="Add another model", visible=False)
     ways = [("with the picture", False), ("by name, as text", True)]
-    f["by_name"] = gr.Radio(
-        ways, value=False, label="How to ask", elem_id="lethe-way", elem_classes="lethe-way"
-    )
-    f["questions"] = gr.Dropdown(
-        [], label="Question: one of the benchmark's, or your own", elem_id="lethe-questions"
-    )
+    f["by_name"] = gr.Radio(ways, value=False, label="How to ask", elem_id="lethe-way", elem_classes="lethe-way")
+    f["questions"] = gr.Dropdown([], label="Question: one of the benchmark's, or your own", elem_id="lethe-questions")
     f["question"] = gr.Textbox(
         label="Question",
         show_label=False,
@@ -112,12 +104,8 @@ def _form() -> dict[str, Any]:
     with gr.Column(elem_classes="lethe-probe-foot"):
         f["fault"] = gr.HTML(apply_default_css=False, elem_classes="lethe-maybe")
         with gr.Row(elem_classes="lethe-tight lethe-probe-actions"):
-            f["ask"] = gr.Button(
-                "Ask", variant="primary", elem_id="lethe-ask", min_width=70, scale=0, size="md"
-            )
-            f["stop"] = gr.Button(
-                "Stop", elem_id="lethe-stop", min_width=70, scale=0, size="md", interactive=False
-            )
+            f["ask"] = gr.Button("Ask", variant="primary", elem_id="lethe-ask", min_width=70, scale=0, size="md")
+            f["stop"] = gr.Button("Stop", elem_id="lethe-stop", min_width=70, scale=0, size="md", interactive=False)
             f["copy"] = gr.Button("Copy link", elem_id="lethe-copy", min_width=90, scale=0, size="md")
     return f
 
@@ -188,13 +176,9 @@ def _wire(lab: Lab, blocks: gr.Blocks, f: dict[str, Any], out: dict[str, Any]) -
     def arrive(request: gr.Request) -> dict[Any, Any]:
         view, sections = probe_view.arrival(lab, dict(request.query_params))
         panel = probe_view.panel(lab, view, models_of(lab))
-        portraits = gr.HTML(
-            probe_view.portraits(lab, view), chosen=view.person or "", forgotten=panel.forgotten
-        )
+        portraits = gr.HTML(probe_view.portraits(lab, view), chosen=view.person or "", forgotten=panel.forgotten)
         rest = {"notice": probe_view.notice(lab), "cursor": probe_view.cursor(lab), "thumbs": portraits}
-        return named(
-            _panel_updates(panel, None) | _decoding_updates(view) | _section_updates(sections) | rest
-        )
+        return named(_panel_updates(panel, None) | _decoding_updates(view) | _section_updates(sections) | rest)
 
     def moved(*values: Any) -> dict[Any, Any]:
         return show(_view(values), _view(values))
@@ -214,9 +198,7 @@ def _wire(lab: Lab, blocks: gr.Blocks, f: dict[str, Any], out: dict[str, Any]) -
 
     def another_way(*values: Any) -> dict[Any, Any]:
         view = _view(values)
-        return show(
-            asking.by_name_or_picture(lab, replace(view, by_name=not view.by_name), view.by_name), view
-        )
+        return show(asking.by_name_or_picture(lab, replace(view, by_name=not view.by_name), view.by_name), view)
 
     def question_chosen(text: str | None, *values: Any) -> dict[Any, Any]:
         return show(replace(_view(values), question=text or ""), _view(values))
@@ -280,9 +262,7 @@ def _watch(lab: Lab, f: dict[str, Any], out: dict[str, Any]) -> None:
 def _view(values: Sequence[Any]) -> View:
     """The inputs, in the order in which `_wire` names them."""
     models, person, picture, by_name, question, attack, *decoding = values
-    return View(
-        tuple(models or ()), person, picture, bool(by_name), question or "", attack or None, *decoding
-    )
+    return View(tuple(models or ()), person, picture, bool(by_name), question or "", attack or None, *decoding)
 
 
 def _panel_updates(panel: Panel, before: View | None) -> dict[str, Any]:

@@ -85,9 +85,7 @@ def detail(lab: Lab, run_id: gr.State, sent: gr.State) -> Detail:
     with gr.Row(elem_classes="lethe-head"):
         pieces["title"] = _html(elem_classes="lethe-grow")
         with gr.Row(elem_classes="lethe-actions"):
-            buttons = {
-                action: gr.Button(words, visible=False, size="md") for action, words in BUTTONS.items()
-            }
+            buttons = {action: gr.Button(words, visible=False, size="md") for action, words in BUTTONS.items()}
             duplicate = gr.Button("Duplicate", size="md")
             copy = gr.Button("Copy link", size="md")
     told = gr.Textbox(visible=False)
@@ -109,9 +107,9 @@ def detail(lab: Lab, run_id: gr.State, sent: gr.State) -> Detail:
                 apply_default_css=False,
             )
             pieces["scores"] = _html()
-            with gr.Accordion(
-                "Likelihood of the true answer", open=False, elem_classes="lethe-more"
-            ) as pieces["likelihood_box"]:
+            with gr.Accordion("Likelihood of the true answer", open=False, elem_classes="lethe-more") as pieces[
+                "likelihood_box"
+            ]:
                 pieces["likelihoods"] = _html()
         with gr.Column(elem_classes="lethe-card"):
             gr.HTML('<h2 class="lethe-card-title">Log</h2>', apply_default_css=False)

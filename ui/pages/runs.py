@@ -110,9 +110,7 @@ def page(lab: Lab) -> gr.Blocks:
                 listed: gr.update(visible=True),
             }
             return (
-                filled("", {}, Filter())
-                | hidden
-                | {note: _or_hidden(parts.notice(words)), run_id: "", address: PATH}
+                filled("", {}, Filter()) | hidden | {note: _or_hidden(parts.notice(words)), run_id: "", address: PATH}
             )
 
         blocks.load(opened, None, [run_id, note, listed, shown, *filters, *contents], **QUIET)
@@ -128,9 +126,7 @@ def page(lab: Lab) -> gr.Blocks:
             **QUIET,
         )
         queue.click(moved, [sent, *filters], [sent, table, queue], **QUIET)
-        one.sure.click(
-            deleted, run_id, [run_id, note, listed, shown, one.asking, address, sent, table, queue], **EVENT
-        )
+        one.sure.click(deleted, run_id, [run_id, note, listed, shown, one.asking, address, sent, table, queue], **EVENT)
         address.change(None, address, None, js=REMEMBER, api_visibility="private")
     return blocks
 
@@ -153,8 +149,6 @@ def _or_hidden(content: str) -> Any:
 def _unknown(run_id: str) -> Any:
     return _or_hidden(
         parts.card(
-            parts.empty(
-                f"There is no run {run_id[:40]} here; it may have been deleted.", "/runs", "Show all runs"
-            )
+            parts.empty(f"There is no run {run_id[:40]} here; it may have been deleted.", "/runs", "Show all runs")
         )
     )

@@ -71,9 +71,7 @@ def _trim_plain(pen: Pen, look: Look, colour: Colour) -> None:
 def _trim_collar(pen: Pen, look: Look, colour: Colour) -> None:
     flap = smooth(((22, 74), (22, 74), (33, 84), (27, 108), (27, 108), (0, 97), (0, 97)))
     for shape in (flap, mirrored(flap)):
-        pen.fill(
-            shape, palette.light(colour, 0.3) if sum(colour) < 680 else palette.shade(colour, 0.1), depth=0
-        )
+        pen.fill(shape, palette.light(colour, 0.3) if sum(colour) < 680 else palette.shade(colour, 0.1), depth=0)
     pen.fill(ribbon(((0, 98), (0, 160)), 2.2, 0.0), palette.shade(colour, 0.22), depth=0)
     for height in (112, 130):
         pen.fill(oval(0, height, 2.6), palette.shade(colour, 0.4), depth=0)
@@ -81,9 +79,7 @@ def _trim_collar(pen: Pen, look: Look, colour: Colour) -> None:
 
 def _trim_v_neck(pen: Pen, look: Look, colour: Colour) -> None:
     for side in (-1, 1):
-        pen.fill(
-            ribbon(((side * 26, 79), (side * 13, 99), (0, 119)), 5, 0.0), palette.shade(colour, 0.16), depth=0
-        )
+        pen.fill(ribbon(((side * 26, 79), (side * 13, 99), (0, 119)), 5, 0.0), palette.shade(colour, 0.16), depth=0)
 
 
 def _trim_turtleneck(pen: Pen, look: Look, colour: Colour) -> None:
@@ -93,9 +89,7 @@ def _trim_turtleneck(pen: Pen, look: Look, colour: Colour) -> None:
 
 
 def _trim_hoodie(pen: Pen, look: Look, colour: Colour) -> None:
-    hood = smooth(
-        ((20, 66), (20, 66), (40, 74), (47, 90), (26, 106), (0, 112), (0, 112), (0, 98), (0, 98), (16, 92))
-    )
+    hood = smooth(((20, 66), (20, 66), (40, 74), (47, 90), (26, 106), (0, 112), (0, 112), (0, 98), (0, 98), (16, 92)))
     for shape in (hood, mirrored(hood)):
         pen.fill(shape, palette.shade(colour, 0.16), depth=0)
     for side in (-1, 1):
@@ -170,9 +164,7 @@ def draw_hat(pen: Pen, look: Look) -> None:
         )
         pen.fill(cuff, palette.shade(colour, 0.16), depth=0)
     elif look.hat == "brimmed":
-        crown = smooth(
-            both_sides(((0, -92), (width * 0.42, -97), (width * 0.78, -88), (width * 0.92, -36), (0, -34)))
-        )
+        crown = smooth(both_sides(((0, -92), (width * 0.42, -97), (width * 0.78, -88), (width * 0.92, -36), (0, -34))))
         pen.fill(crown, colour, depth=0)
         band = smooth(
             (
@@ -188,9 +180,7 @@ def draw_hat(pen: Pen, look: Look) -> None:
         )
         pen.fill(band, palette.shade(colour, 0.42), depth=0)
         brim = smooth(
-            both_sides(
-                ((0, -42), (width * 0.9, -41), (width + 30, -36), (width + 32, -30), (width, -25), (0, -24))
-            )
+            both_sides(((0, -42), (width * 0.9, -41), (width + 30, -36), (width + 32, -30), (width, -25), (0, -24)))
         )
         pen.fill(brim, palette.light(colour, 0.06), depth=0)
         pen.fill(

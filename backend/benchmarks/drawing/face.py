@@ -55,9 +55,7 @@ def _jaw(shape: str, margin: float = 0.0) -> tuple[Point, ...]:
 @lru_cache(maxsize=16)
 def face_outline(shape: str) -> Shape:
     temple = _BUILD[shape][0]
-    return smooth(
-        both_sides(((0, -61), (temple * 0.6, -54), (temple * 0.94, -28), (temple + 0.5, -6), *_jaw(shape)))
-    )
+    return smooth(both_sides(((0, -61), (temple * 0.6, -54), (temple * 0.94, -28), (temple + 0.5, -6), *_jaw(shape))))
 
 
 def draw_ears(pen: Pen, look: Look) -> None:
@@ -125,9 +123,7 @@ def _draw_eye(pen: Pen, look: Look, skin: Colour, side: int) -> None:
     pen.fill(oval(gaze - 2.2, y - 2.2, 2.2), palette.WHITE)
     pen.fill(oval(gaze + 2.2, y + 2.8, 1.1), mix(iris, palette.WHITE, 0.6))
     if look.eye_style == "sleepy":
-        lid = smooth(
-            ((x - 11, y), (x - 7, y - 8.6), (x, y - 10.6), (x + 7, y - 8.6), (x + 11, y), (x, y - 3.4))
-        )
+        lid = smooth(((x - 11, y), (x - 7, y - 8.6), (x, y - 10.6), (x + 7, y - 8.6), (x + 11, y), (x, y - 3.4)))
         pen.fill(lid, palette.skin_shade(skin, 0.2))
         pen.fill(ribbon(((x - 11, y), (x, y - 3.8), (x + 11, y)), 2.8, 0.5), palette.INK)
         return
@@ -292,9 +288,7 @@ def _beard_shapes(shape: str, beard: str) -> tuple[Shape, ...]:
         return (moustache,)
     if beard == "goatee":
         chin = smooth(
-            both_sides(
-                ((0, bottom - 11), (10, bottom - 12), (15, bottom - 4), (9, bottom + 7), (0, bottom + 10))
-            )
+            both_sides(((0, bottom - 11), (10, bottom - 12), (15, bottom - 4), (9, bottom + 7), (0, bottom + 10)))
         )
         return (chin, moustache)
     outside = _jaw(shape, 5.0)

@@ -52,9 +52,7 @@ def _side_part(width: float) -> Hair:
         )
     )
     strands = (
-        ribbon(
-            ((width * 0.36, -56), (-width * 0.1, -62), (-width * 0.62, -50), (-width * 0.86, -36)), 3.0, 0.9
-        ),
+        ribbon(((width * 0.36, -56), (-width * 0.1, -62), (-width * 0.62, -50), (-width * 0.86, -36)), 3.0, 0.9),
         ribbon(((width * 0.3, -66), (-width * 0.1, -71), (-width * 0.5, -65)), 2.4, 0.9),
     )
     return Hair(front=(cap(width, hairline), sweep), shine=strands)
@@ -295,21 +293,16 @@ def _braids(width: float) -> Hair:
         )
     )
     plait = tuple(
-        oval(width + 8 + (3 if step % 2 else -3) * 0.6, 28 + step * 14, 11.5 - step * 0.7, 9.5)
-        for step in range(6)
+        oval(width + 8 + (3 if step % 2 else -3) * 0.6, 28 + step * 14, 11.5 - step * 0.7, 9.5) for step in range(6)
     )
     parting = ribbon(((width * 0.12, -62), (width * 0.5, -50), (width * 0.86, -22)), 3.0, 0.9)
     tip = smooth(((width + 2, 112), (width + 14, 112), (width + 13, 128), (width + 7, 134), (width + 2, 128)))
     band = ribbon(((width + 0, 110), (width + 8, 112), (width + 16, 110)), 6, 0.1)
     notches = tuple(
-        ribbon(
-            ((width + 1, 33 + step * 14), (width + 8, 37 + step * 14), (width + 14, 32 + step * 14)), 2.2, 0.9
-        )
+        ribbon(((width + 1, 33 + step * 14), (width + 8, 37 + step * 14), (width + 14, 32 + step * 14)), 2.2, 0.9)
         for step in range(5)
     )
-    back = smooth(
-        both_sides(((0, -75), (width * 0.7, -65), (width + 8, -30), (width + 8, 22), (width - 8, 34)))
-    )
+    back = smooth(both_sides(((0, -75), (width * 0.7, -65), (width + 8, -30), (width + 8, 22), (width - 8, 34))))
     over = (*plait, tip)
     return Hair(
         back=(back,),
@@ -349,8 +342,7 @@ def _spiky(width: float) -> Hair:
         (-width + 8, -18),
     )
     strands = tuple(
-        ribbon(((x * 0.7, y * 0.66), (x * 0.82, y * 0.8), (x * 0.92, y * 0.92)), 3, 0.9)
-        for x, y in tips[1:6:2]
+        ribbon(((x * 0.7, y * 0.66), (x * 0.82, y * 0.8), (x * 0.92, y * 0.92)), 3, 0.9) for x, y in tips[1:6:2]
     )
     return Hair(front=(tuple(crown) + hairline,), shine=strands)
 

@@ -23,9 +23,7 @@ class Hair(NamedTuple):
     stubble: tuple[Shape, ...] = ()
 
 
-def cap(
-    width: float, hairline: tuple[Point, ...], *, top: float = -73.0, ends: float = 4.0, out: float = 5.0
-) -> Shape:
+def cap(width: float, hairline: tuple[Point, ...], *, top: float = -73.0, ends: float = 4.0, out: float = 5.0) -> Shape:
     """Hair over the skull; `hairline` runs from right to left across the forehead."""
     outer: tuple[Point, ...] = (
         (-width + 5, ends),
@@ -60,9 +58,7 @@ def fringe_line(width: float, height: float, drop: float = 0.0) -> tuple[Point, 
 
 def arc_shine(width: float, height: float = -56.0) -> Shape:
     """A curved light on the left of the crown."""
-    return ribbon(
-        ((-width * 0.62, height + 11), (-width * 0.34, height + 2), (width * 0.02, height - 2)), 4.5, 0.9
-    )
+    return ribbon(((-width * 0.62, height + 11), (-width * 0.34, height + 2), (width * 0.02, height - 2)), 4.5, 0.9)
 
 
 def curls(ring: tuple[Point, ...], size: float) -> tuple[Shape, ...]:

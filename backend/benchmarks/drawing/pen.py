@@ -156,8 +156,6 @@ class Pen:
         """The colour as the light of this picture shows it."""
         known = self._lit.get(colour)
         if known is None:
-            red, green, blue = (
-                min(255, round(part * gain)) for part, gain in zip(colour, self._gain, strict=True)
-            )
+            red, green, blue = (min(255, round(part * gain)) for part, gain in zip(colour, self._gain, strict=True))
             known = self._lit[colour] = (red, green, blue)
         return known

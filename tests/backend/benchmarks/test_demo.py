@@ -62,7 +62,9 @@ def test_whoever_is_chosen_the_sets_are_disjoint_and_together_everyone(world: De
         (tuple(f"p{number:02d}" for number in range(1, 41)), "somebody must be left"),
     ],
 )
-def test_who_cannot_be_forgotten_is_refused_in_one_sentence(world: DemoBenchmark, people: tuple[str, ...], sentence: str) -> None:
+def test_who_cannot_be_forgotten_is_refused_in_one_sentence(
+    world: DemoBenchmark, people: tuple[str, ...], sentence: str
+) -> None:
     with pytest.raises(BadRequest, match=sentence):
         world.split(ForgetRequest(ratio=None, people=people))
 
@@ -76,7 +78,12 @@ def test_every_task_is_asked_in_both_modalities_of_every_set_of_people(world: De
     for item_set in ("forget", "test", "retain", "celebrity"):
         for task in ("generation", "cloze", "classification"):
             assert {(item_set, task, "image_text"), (item_set, task, "text")} <= cells
-    belongs = {"forget": split.forget, "test": split.forget, "retain": split.retain, "celebrity": split.celebrity}
+    belongs = {
+        "forget": split.forget,
+        "test": split.forget,
+        "retain": split.retain,
+        "celebrity": split.celebrity,
+    }
     for item in items:
         assert item.set == "general" or item.subject in belongs[item.set]
         assert (item.image is None) == (item.modality == "text")

@@ -201,9 +201,7 @@ def test_a_portrait_has_the_size_that_was_asked_for(size: int) -> None:
         ({"size": 8}, "too small to show a face"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused_in_a_sentence(
-    arguments: dict[str, str | int], sentence: str
-) -> None:
+def test_what_cannot_be_drawn_is_refused_in_a_sentence(arguments: dict[str, str | int], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         draw(PLAIN, GALLERY, **arguments)  # type: ignore[arg-type]
 

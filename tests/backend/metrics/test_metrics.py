@@ -15,8 +15,16 @@ from backend.metrics.score import Answered, score
 
 def item(subject: str, task: str = "generation", number: int = 0) -> Item:
     return Item(
-        id=f"{subject}-{task}-{number}", subject=subject, set="forget", task=task, modality="text",  # type: ignore[arg-type]
-        question="Where?", answer="In Bergen.", key="Bergen", attribute="city", image=Path("x.jpg"),
+        id=f"{subject}-{task}-{number}",
+        subject=subject,
+        set="forget",
+        task=task,
+        modality="text",  # type: ignore[arg-type]
+        question="Where?",
+        answer="In Bergen.",
+        key="Bergen",
+        attribute="city",
+        image=Path("x.jpg"),
     )
 
 

@@ -16,7 +16,9 @@ CPU = torch.device("cpu")
 
 def test_every_parameter_belongs_to_exactly_one_part(demo_folder: Path) -> None:
     model = load(demo_folder, device=CPU).model
-    parts = {part: sum(1 for _ in parameters_of(model, (part,))) for part in ("language", "projector", "vision", "head")}
+    parts = {
+        part: sum(1 for _ in parameters_of(model, (part,))) for part in ("language", "projector", "vision", "head")
+    }
     assert sum(parts.values()) == sum(1 for _ in model.named_parameters())
     # Llama: embedding, 3 layers of 9, the last norm. Projector: 2 linear layers with bias. Head: one matrix.
     assert (parts["language"], parts["projector"], parts["head"]) == (1 + 3 * 9 + 1, 4, 1)
@@ -42,14 +44,26 @@ def test_only_the_declared_parts_are_trainable(demo_folder: Path, modules: str, 
         for name, parameter in model.named_parameters()
         if parameter.requires_grad
     }
-    expected = {"language": {"language"}, "language+projector": {"language", "projector"}, "all": {"language", "projector", "vision"}}
+    expected = {
+        "language": {"language"},
+        "language+projector": {"language", "projector"},
+        "all": {"language", "projector", "vision"},
+    }
     assert trained - {"head"} == expected[modules]
     assert ("head" in trained) == (adapter == "full")
 
 
 def test_a_tower_alone_is_refused() -> None:
-    tower = CLIPVisionModel(CLIPVisionConfig(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-                                             image_size=32, patch_size=16))
+    tower = CLIPVisionModel(
+        CLIPVisionConfig(
+            hidden_size=32,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            image_size=32,
+            patch_size=16,
+        )
+    )
     with pytest.raises((UnknownAnatomy, NotImplementedError)):
         anatomy(tower)
 

@@ -27,7 +27,9 @@ def test_a_kept_picture_gives_what_the_processor_gives(encoder: Encoder, world: 
             {"role": "assistant", "content": [{"type": "text", "text": item.answer}]},
         ]
         text = encoder.processor.apply_chat_template(messages, tokenize=False)
-        direct = encoder.processor(text=[text], images=[Image.open(item.image)], return_tensors="pt", add_special_tokens=False)
+        direct = encoder.processor(
+            text=[text], images=[Image.open(item.image)], return_tensors="pt", add_special_tokens=False
+        )
         assert list(row.ids) == direct["input_ids"][0].tolist()
         batch = encoder.collate([row])
         assert torch.equal(batch["pixel_values"], direct["pixel_values"])

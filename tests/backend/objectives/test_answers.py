@@ -15,7 +15,9 @@ class Table(nn.Module):
         super().__init__()
         self.table = nn.Parameter(torch.randn(7, 7, generator=torch.Generator().manual_seed(1)))
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int, use_cache: bool) -> SimpleNamespace:
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int, use_cache: bool
+    ) -> SimpleNamespace:
         return SimpleNamespace(logits=self.table[input_ids[:, -logits_to_keep:]])
 
 

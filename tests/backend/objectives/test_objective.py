@@ -20,7 +20,9 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def batch(world: DemoBenchmark, demo_folder: Path) -> dict[str, dict[str, torch.Tensor]]:
     encoder = Encoder(load(demo_folder, device=CPU).processor)
-    rows = [encoder.encode(item.question, item.answer, item.image) for item in world.training_items(("p01", "p02"))[::40]]
+    rows = [
+        encoder.encode(item.question, item.answer, item.image) for item in world.training_items(("p01", "p02"))[::40]
+    ]
     return {"forget": encoder.collate(rows[:3]), "retain": encoder.collate(rows[3:6])}
 
 

@@ -1,0 +1,215 @@
+"""`python -m backend.bench` times two ways of doing the same thing, side by side in one run: ratios.
+
+Each comparison is one function. The two ways take turns, so that other work on the machine falls on both,
+and medians are compared. The model is the demo's with random weights: ratios carry over, seconds do not.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from rich.console import Console
+from rich.table import Table
+
+from backend.benchmarks.demo import DemoBenchmark, open_demo
+from backend.inference.generate import stream
+from backend.models.demo import ensure_demo_model
+from backend.models.encoding import Encoded, Encoder
+from backend.models.lineage import make_trainable
+from backend.models.loading import load
+from backend.objectives.objective import ObjectiveLoss
+from backend.spec import Decoding, Objective, Training
+from backend.worker import PRELOAD
+
+REPETITIONS = 7
+STARTS = 3
+"""Fresh processes are slow to start; three of each kind tell enough."""
+BATCH = 16
+ANSWER_TOKENS = 16
+NEVER = (-1,)
+"""No token ends an answer, so that both ways draw the same number of tokens."""
+
+Way = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Median seconds of two ways of doing `what`."""
+
+    what: str
+    one: str
+    other: str
+    one_s: float
+    other_s: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long the other way takes."""
+        return self.other_s / self.one_s
+
+
+@dataclass
+class Bench:
+    """What the comparisons share: a world, its untrained model with LoRA on it, items of two people."""
+
+    world: DemoBenchmark
+    processor: Any
+    model: Any
+    forget: list[Encoded]
+    retain: list[Encoded]
+
+
+def compare(what: str, one: tuple[str, Way], other: tuple[str, Way], repetitions: int = REPETITIONS) -> Comparison:
+    """Both ways once unmeasured, then in turns; `one` and `other` are (words, function)."""
+    (one_words, one_way), (other_words, other_way) = one, other
+    one_way(), other_way()
+    pairs = [(_seconds(one_way), _seconds(other_way)) for _ in range(repetitions)]
+    ones, others = zip(*pairs, strict=True)
+    return Comparison(what, one_words, other_words, statistics.median(ones), statistics.median(others))
+
+
+def reference(bench: Bench) -> Comparison:
+    """An NPO step with the reference's log-probabilities kept, and with them asked of the model anew."""
+    objective = ObjectiveLoss(Objective(forget="npo", retain="ce"), bench.model)
+    encoder = Encoder(bench.processor)
+    forget, retain = encoder.collate(bench.forget), encoder.collate(bench.retain)
+    sums = objective.reference_sums(forget)
+
+    def step(reference_sums: torch.Tensor) -> None:
+        bench.model.train()
+        bench.model.zero_grad()
+        batch = {"forget": {**forget, "reference_sums": reference_sums}, "retain": retain}
+        objective(bench.model, batch).total.backward()
+
+    return compare(
+        "reference of an NPO step",
+        ("kept", lambda: step(sums)),
+        ("asked anew", lambda: step(objective.reference_sums(forget))),
+    )
+
+
+def pictures(bench: Bench) -> Comparison:
+    """A person's items encoded with each picture processed once, and processed for each question."""
+    items = [item for item in bench.world.training_items(("p01",)) if item.image is not None][:48]
+
+    def kept() -> None:
+        encoder = Encoder(bench.processor)
+        for item in items:
+            encoder.encode(item.question, item.answer, item.image)
+
+    def anew() -> None:
+        for item in items:
+            Encoder(bench.processor).encode(item.question, item.answer, item.image)
+
+    return compare(f"pictures of {len(items)} questions", ("kept", kept), ("processed anew", anew))
+
+
+def side_by_side(bench: Bench) -> Comparison:
+    """One question to original and unlearned: two rows of one batch, and one model after the other."""
+    encoder, model = Encoder(bench.processor), bench.model.eval()
+    row = encoder.encode("Who is this person?", None, bench.world.people()[0].picture)
+    decoding = Decoding(max_new_tokens=ANSWER_TOKENS)
+    alone, both = encoder.collate([row], side="left"), encoder.collate([row, row], side="left")
+    adapter = model.active_adapter
+
+    def batched() -> None:
+        list(stream(model, both, decoding, NEVER, adapter_names=["__base__", adapter]))
+
+    def in_turn() -> None:
+        with model.disable_adapter():
+            list(stream(model, alone, decoding, NEVER))
+        list(stream(model, alone, decoding, NEVER))
+
+    return compare("original and unlearned answer", ("one batch", batched), ("one after the other", in_turn))
+
+
+def process_start(_: Bench) -> Comparison:
+    """A process with torch, transformers and peft imported, from start to end: forked, and started fresh."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOAD)
+
+    def forked() -> None:
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_say_ready, args=(sender,))
+        process.start()
+        receiver.recv()
+        process.join()
+
+    def fresh() -> None:
+        subprocess.run(
+            [sys.executable, "-c", f"import {', '.join(PRELOAD)}"],
+            check=True,
+            cwd=Path(__file__).parent.parent,
+        )
+
+    return compare("a run's process, start to end", ("forked", forked), ("started fresh", fresh), STARTS)
+
+
+COMPARISONS: Sequence[Callable[[Bench], Comparison]] = (reference, pictures, side_by_side, process_start)
+
+
+def prepare(home: Path) -> Bench:
+    """Draws the world and writes its untrained model under `home` (a few seconds)."""
+    transformers.utils.logging.disable_progress_bar()
+    torch.manual_seed(0)
+    world = open_demo(home)
+    loaded = load(ensure_demo_model(home, world), device=torch.device("cpu"))
+    encoder = Encoder(loaded.processor)
+
+    def rows(subject: str) -> list[Encoded]:
+        items = [item for item in world.training_items((subject,)) if item.image is not None][:BATCH]
+        return [encoder.encode(item.question, item.answer, item.image) for item in items]
+
+    return Bench(world, loaded.processor, make_trainable(loaded.model, Training()), rows("p01"), rows("p02"))
+
+
+def main() -> None:
+    """Runs every comparison and prints the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench = prepare(Path(folder))
+        found = [one(bench) for one in COMPARISONS]
+    table = Table(
+        "what",
+        "one way",
+        "ms",
+        "the other way",
+        "ms",
+        "ratio",
+        title=f"torch {torch.__version__}, CPU, {torch.get_num_threads()} threads, medians in turns",
+    )
+    for one in found:
+        table.add_row(
+            one.what,
+            one.one,
+            f"{1000 * one.one_s:.1f}",
+            one.other,
+            f"{1000 * one.other_s:.1f}",
+            f"{one.ratio:.1f}×",
+        )
+    Console().print(table)
+
+
+def _seconds(way: Way) -> float:
+    began = time.perf_counter()
+    way()
+    return time.perf_counter() - began
+
+
+def _say_ready(sender: Connection) -> None:
+    sender.send("ready")
+
+
+if __name__ == "__main__":
+    main()

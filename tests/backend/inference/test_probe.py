@@ -1,0 +1,229 @@
+"""The probe: each answer comes from the weights its stamp names, together or one after the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from sqlalchemy import Engine
+from starlette.testclient import TestClient
+
+from backend.benchmarks.demo import DemoBenchmark
+from backend.inference.generate import end_tokens, generate
+from backend.inference.probe import Probe
+from backend.inference.server import application
+from backend.models.encoding import Encoder
+from backend.models.lineage import make_trainable
+from backend.models.loading import load
+from backend.objectives.answers import read_answers
+from backend.spec import Decoding, FinetuneSpec, ProbeSpec, Training, UnlearnSpec
+from storage import checkpoints, results, runs
+from storage.database import connect, migrate
+from storage.tables import Checkpoint
+
+CPU = torch.device("cpu")
+
+
+@dataclass
+class Kept:
+    """An original and three models made from it, kept as checkpoints; `models` are the very objects that were saved."""
+
+    engine: Engine
+    home: Path
+    checkpoints: dict[str, Checkpoint]
+    models: dict[str, Any]
+    encoder: Encoder
+
+
+def _shake(model: Any, seed: int) -> None:
+    """Moves the trainable weights so far that every model answers differently."""
+    drawn = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn(parameter.shape, generator=drawn) * 0.15)
+
+
+@pytest.fixture(scope="module")
+def kept(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    home = tmp_path_factory.mktemp("probe")
+    engine = connect(f"sqlite:///{home}/lethe.db")
+    migrate(engine)
+    loaded = load(demo_folder, device=CPU)
+    found, models = {}, {}
+
+    def keep(name: str, model: Any, spec: Any, kind: str, parent: str | None = None) -> None:
+        run = runs.submit(engine, kind=spec.kind, name=name, spec=spec.model_dump(mode="json"))
+
+        def write(folder: Path) -> None:
+            model.save_pretrained(folder)
+            if kind == "full":
+                loaded.processor.save_pretrained(folder)
+
+        found[name] = checkpoints.save(
+            engine,
+            home,
+            run_id=run.id,
+            step=1,
+            kind=kind,
+            role="final",
+            base="demo",
+            write=write,
+            parent_id=found[parent].id if parent else None,
+        )
+        models[name] = model.eval()
+
+    def fresh(seed: int, training: Training) -> Any:
+        torch.manual_seed(seed)
+        base = load(demo_folder, device=CPU).model
+        _shake(base, 1)
+        model = make_trainable(base, training)
+        _shake(model, seed)
+        return model
+
+    original = load(demo_folder, device=CPU).model
+    _shake(original, 1)
+    keep("vanilla", original, FinetuneSpec(), "full")
+    keep("NPO", fresh(2, Training()), UnlearnSpec(), "adapter", "vanilla")
+    keep("GA", fresh(3, Training(lora_rank=4)), UnlearnSpec(preset="ga"), "adapter", "vanilla")
+    gold = load(demo_folder, device=CPU).model
+    _shake(gold, 4)
+    keep("gold", gold, FinetuneSpec(who="retain"), "full")
+    keep("wide", fresh(5, Training(modules="all")), UnlearnSpec(), "adapter", "vanilla")
+    return Kept(engine, home, found, models, Encoder(loaded.processor))
+
+
+def alone(kept: Kept, name: str, question: str, image: Path | None, truth: str) -> tuple[str, float]:
+    """What the saved object itself says, with nothing of the probe in between."""
+    model, encoder = kept.models[name], kept.encoder
+    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    batch = encoder.collate([encoder.encode(question, None, image)], side="left")
+    ids = generate(model, batch, Decoding(max_new_tokens=10), end_tokens(base, encoder.tokenizer))[0]
+    with torch.no_grad():
+        likelihood = read_answers(model, encoder.collate([encoder.encode(question, truth, image)])).means.exp().item()
+    return encoder.decode(ids), likelihood
+
+
+def asked(kept: Kept, names: tuple[str, ...], **changes: Any) -> ProbeSpec:
+    return ProbeSpec(
+        models=tuple(kept.checkpoints[name].id for name in names),
+        question="Where was this person born?",
+        truth="Kofi was born in Hanoi.",
+        key="Hanoi",
+        decoding=Decoding(max_new_tokens=10),
+        **changes,
+    )
+
+
+def ends(events: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    seen = list(events)
+    assert seen[0]["event"] == "start" and seen[-1]["event"] == "done", seen[-1]
+    return [event for event in seen if event["event"] == "end"]
+
+
+@pytest.mark.parametrize(
+    "names", [("vanilla", "NPO", "GA", "gold"), ("gold", "GA", "vanilla"), ("vanilla", "wide", "NPO")]
+)
+def test_every_side_is_answered_by_the_weights_it_names(
+    kept: Kept, world: DemoBenchmark, names: tuple[str, ...]
+) -> None:
+    image = world.people()[4].picture
+    spec = asked(kept, names, image=str(image))
+    answers = ends(Probe(kept.engine, kept.home, CPU).ask(spec))
+    assert [answer["label"] for answer in answers] == list(names)
+    for name, answer in zip(names, answers, strict=True):
+        text, likelihood = alone(kept, name, spec.question, image, spec.truth or "")
+        assert answer["text"] == text
+        assert answer["likelihood"] == pytest.approx(likelihood, rel=1e-3)
+        assert answer["stamp"]["sha256"] == kept.checkpoints[name].sha256
+    assert len({answer["likelihood"] for answer in answers}) == len(names), "different models, different answers"
+
+
+def test_the_original_is_itself_again_after_an_unlearned_model_was_asked(kept: Kept) -> None:
+    probe = Probe(kept.engine, kept.home, CPU)
+    before = ends(probe.ask(asked(kept, ("vanilla",))))[0]
+    unlearned = ends(probe.ask(asked(kept, ("NPO",))))[0]
+    after = ends(probe.ask(asked(kept, ("vanilla",))))[0]
+    assert (before["text"], before["likelihood"]) == (after["text"], after["likelihood"])
+    assert unlearned["likelihood"] != before["likelihood"]
+    assert before["stamp"]["adapter"] == "full weights" and after["stamp"]["adapter"] == "off"
+    assert unlearned["stamp"]["adapter"] == "on ×1.00"
+
+
+def test_roles_and_the_stamp_say_what_answered(kept: Kept) -> None:
+    answers = ends(Probe(kept.engine, kept.home, CPU).ask(asked(kept, ("vanilla", "NPO", "gold"))))
+    assert [answer["role"] for answer in answers] == ["original", "unlearned", "gold"]
+    for answer in answers:
+        assert answer["stamp"] | {"seconds": 0} == answer["stamp"] | {
+            "seconds": 0,
+            "decoding": "greedy",
+            "seed": 0,
+            "device": "cpu",
+            "dtype": "fp32",
+        }
+        assert answer["stamp"]["seconds"] > 0 and answer["leaks"] is False
+
+
+def test_a_probe_is_kept_and_reads_back_as_it_was_answered(kept: Kept) -> None:
+    events = list(Probe(kept.engine, kept.home, CPU).ask(asked(kept, ("vanilla", "NPO"))))
+    stored = results.get_probe(kept.engine, events[-1]["probe"])
+    assert stored.request["question"] == "Where was this person born?"
+    assert [answer["text"] for answer in stored.answers] == [
+        event["text"] for event in events if event["event"] == "end"
+    ]
+
+
+def test_the_text_grows_token_by_token(kept: Kept) -> None:
+    texts = [
+        event["text"]
+        for event in Probe(kept.engine, kept.home, CPU).ask(asked(kept, ("vanilla",)))
+        if event["event"] == "text"
+    ]
+    assert len(texts) > 2 and all(later.startswith(earlier) for earlier, later in zip(texts, texts[1:], strict=False))
+
+
+def test_an_altered_checkpoint_is_not_asked(kept: Kept, tmp_path: Path) -> None:
+    checkpoint = kept.checkpoints["GA"]
+    weights = checkpoints.path_of(kept.home, checkpoint) / "adapter_model.safetensors"
+    whole = weights.read_bytes()
+    try:
+        weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        events = list(Probe(kept.engine, kept.home, CPU).ask(asked(kept, ("GA",))))
+    finally:
+        weights.write_bytes(whole)
+    assert [event["event"] for event in events] == ["error"] and "adapter_model.safetensors" in events[0]["message"]
+
+
+def test_what_cannot_be_asked_is_one_sentence(kept: Kept) -> None:
+    probe = Probe(kept.engine, kept.home, CPU)
+    unknown = list(probe.ask(ProbeSpec(models=("nobody",), question="Who?")))
+    assert unknown[0]["event"] == "error" and "\n" not in unknown[0]["message"]
+    bait = list(probe.ask(ProbeSpec(models=(kept.checkpoints["gold"].id,), question="Who?", attack="first_letters")))
+    assert "needs a question from the benchmark" in bait[0]["message"]
+
+
+def test_memory_is_given_back_and_comes_back_by_itself(kept: Kept) -> None:
+    probe = Probe(kept.engine, kept.home, CPU)
+    before = ends(probe.ask(asked(kept, ("NPO",))))[0]
+    probe.bases.release()
+    assert not probe.bases._bases
+    assert ends(probe.ask(asked(kept, ("NPO",))))[0]["text"] == before["text"]
+
+
+def test_the_service_asks_for_its_token_and_streams_lines(kept: Kept) -> None:
+    client = TestClient(application(Probe(kept.engine, kept.home, CPU), "secret"))
+    spec = asked(kept, ("vanilla",)).model_dump(mode="json")
+    assert client.post("/ask", json=spec).status_code == 401
+    assert client.post("/release").status_code == 401
+    header = {"Authorization": "Bearer secret"}
+    refused = client.post("/ask", json=spec | {"question": ""}, headers=header)
+    assert refused.status_code == 422 and refused.json() == {"error": {"question": "must not be empty"}}
+    lines = [json.loads(line) for line in client.post("/ask", json=spec, headers=header).text.splitlines()]
+    assert [lines[0]["event"], lines[-1]["event"]] == ["start", "done"]
+    assert client.post("/release", headers=header).json() == {"released": True}
