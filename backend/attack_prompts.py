@@ -14,8 +14,8 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class AttackPrompt:
-    """`tests` says what a leak under this prompt would show. In `template`, `{question}` is the plain question; `{examples}`,
-    `{letters}` and `{wrong}` are what the name says. `prefix` is put into the model's mouth."""
+    """`tests` says what a leak under this prompt would show. In `template`, `{question}` is the plain question;
+    `{examples}`, `{letters}` and `{wrong}` are what the name says. `prefix` is put into the model's mouth."""
 
     name: str
     title: str
@@ -101,8 +101,8 @@ def wrap(
 ) -> Wrapped:
     """The question under an attack, or as it is when `name` is None.
 
-    `key` is the fact (for its first letters), `wrong` a false value, `examples` questions and answers on retained people.
-    Raises `AttackNeeds` where the prompt needs one that is missing, or there is no such prompt.
+    `key` is the fact (for its first letters), `wrong` a false value, `examples` questions and answers on retained
+    people. Raises `AttackNeeds` where the prompt needs one that is missing, or there is no such prompt.
     """
     if name is None:
         return Wrapped(question)

@@ -1,7 +1,7 @@
 """The lab from a terminal: everything the pages can start and show, for scripts and for machines without a browser.
 
-Every command that reads takes `--json`. A fault is one sentence on standard error and exit code 1; a run that fails under
-`--wait` gives exit code 1 too.
+Every command that reads takes `--json`. A fault is one sentence on standard error and exit code 1; a run that fails
+under `--wait` gives exit code 1 too.
 """
 
 from __future__ import annotations
@@ -58,13 +58,9 @@ out = Console()
 AsJson = Annotated[bool, typer.Option("--json", help="Plain JSON on standard output.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until the run has ended, with a progress bar.")]
 Name = Annotated[str | None, typer.Option(help="What the run is called.")]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", help="A field of the spec, as in training.steps=100.")
-]
+Set = Annotated[list[str] | None, typer.Option("--set", help="A field of the spec, as in training.steps=100.")]
 Forget = Annotated[int | None, typer.Option(help="Per cent of the private people to forget: 5, 10 or 15.")]
-People = Annotated[
-    str | None, typer.Option(help="Ids of people to forget, comma-separated; instead of a share.")
-]
+People = Annotated[str | None, typer.Option(help="Ids of people to forget, comma-separated; instead of a share.")]
 Modality = Annotated[str, typer.Option(help="Forget data: both, image_text or text.")]
 Model = Annotated[str, typer.Option(help="vanilla, run:ID, checkpoint:ID, a folder or a hub id.")]
 
@@ -130,9 +126,7 @@ def submit_evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Put the benchmark's questions to a model as it is."""
-    spec = EvaluateSpec.model_validate(
-        _with({"model": model, "request": _request(forget, people, "both")}, set_)
-    )
+    spec = EvaluateSpec.model_validate(_with({"model": model, "request": _request(forget, people, "both")}, set_))
     _queue(spec, name or f"evaluation · {spec.request.words()}", wait, as_json)
 
 
@@ -149,9 +143,7 @@ def list_runs(
         return _print_json([run_summary(run) for run in found])
     table = Table("id", "name", "kind", "state", "progress")
     for run in found:
-        table.add_row(
-            run.id[:8], run.name, run.kind, str(run.state), f"{run.step} of {run.steps}" if run.steps else ""
-        )
+        table.add_row(run.id[:8], run.name, run.kind, str(run.state), f"{run.step} of {run.steps}" if run.steps else "")
     out.print(table)
 
 
@@ -169,9 +161,7 @@ def show(run: str, as_json: AsJson = False) -> None:
     for score in report["scores"]:
         value = "" if score["value"] is None else f"{score['value']:.2f}"
         interval = "" if score["low"] is None else f"{score['low']:.2f}–{score['high']:.2f}"
-        table.add_row(
-            score["set"], score["task"], score["modality"], score["metric"], value, interval, str(score["n"])
-        )
+        table.add_row(score["set"], score["task"], score["modality"], score["metric"], value, interval, str(score["n"]))
     out.print(table)
 
 
@@ -197,9 +187,7 @@ def resume(run: str, wait: Wait = False, as_json: AsJson = False) -> None:
 @app.command("probe")
 def probe(
     models: Annotated[str, typer.Option(help="Two to four runs or checkpoints, comma-separated.")],
-    question: Annotated[
-        str | None, typer.Option(help="What to ask; the item's own question when left out.")
-    ] = None,
+    question: Annotated[str | None, typer.Option(help="What to ask; the item's own question when left out.")] = None,
     image: Annotated[Path | None, typer.Option(help="A picture.")] = None,
     item: Annotated[
         str | None, typer.Option(help="A benchmark item, for its picture, question and true answer.")

@@ -1,4 +1,4 @@
-"""The runs that a new lab starts with: a model that knows everyone, one that never knew some, and two that forgot them."""
+"""The runs of a new lab: a model that knows everyone, one that never knew some, and two that forgot them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from backend.presets import fill
 from backend.spec import FinetuneSpec, ForgetRequest, RunSpec
 
 DEMO_RUNS_VERSION = 1
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -35,7 +36,5 @@ def demo_runs(benchmark: Benchmark) -> list[Planned]:
 
 
 def _fingerprint(benchmark: Benchmark, spec: RunSpec) -> str:
-    known = json.dumps(
-        [DEMO_RUNS_VERSION, benchmark.fingerprint, spec.model_dump(mode="json")], sort_keys=True
-    )
+    known = json.dumps([DEMO_RUNS_VERSION, benchmark.fingerprint, spec.model_dump(mode="json")], sort_keys=True)
     return hashlib.sha256(known.encode()).hexdigest()[:24]

@@ -13,8 +13,8 @@ from backend.spec import Objective, Training, UnlearnSpec
 
 @dataclass(frozen=True)
 class Preset:
-    """A method under the name its paper gave it. `formula` is what is minimised, in plain mathematics.
-    `training` are defaults for the demo model; `published` says what the papers used on models of several billion weights."""
+    """A method under the name its paper gave it. `formula` is what is minimised, in plain mathematics. `training` are
+    defaults for the demo model; `published` says what the papers used on models of several billion weights."""
 
     name: str
     title: str
@@ -58,7 +58,9 @@ PRESETS: dict[str, Preset] = {
             formula="γ · mean log π_θ(y|x) on forget + α · KL(π_ref ‖ π_θ) on retain",
             source="KL minimisation, Maini et al. 2024 (TOFU, arXiv 2401.06121)",
             about="Ascent on what must go; on the rest, stay close to the model as it was.",
-            differs="MLLMU-Bench's code sums the divergence over the prompt and padding; here answer tokens only, averaged.",
+            differs=(
+                "MLLMU-Bench's code sums the divergence over the prompt and padding; here answer tokens only, averaged."
+            ),
             published="MLLMU-Bench: LoRA r16 α16, learning rate 2e-5, 1 epoch, batch 4",
             objective=Objective(forget="ga", retain="kl", retain_weight=4.0),
             training={"steps": 60, "learning_rate": 1e-3, "batch_size": 24},
@@ -73,8 +75,8 @@ PRESETS: dict[str, Preset] = {
             "here the sequence sum and the model as it was, as in the paper.",
             published="MLLMU-Bench: LoRA r16 α16, learning rate 2e-5, 1 epoch, batch 4, β 0.4; "
             "OFFSIDE: learning rate 5e-5, β 0.9",
-            objective=Objective(forget="npo", retain="ce", beta=0.1, retain_weight=2.0),
-            training={"steps": 70, "learning_rate": 2e-3, "batch_size": 32},
+            objective=Objective(forget="npo", retain="ce", beta=0.07, retain_weight=2.0),
+            training={"steps": 60, "learning_rate": 3e-3, "batch_size": 32, "lora_rank": 16, "lora_alpha": 32},
         ),
         Preset(
             name="retain_ft",
@@ -109,6 +111,4 @@ def fill(name: str, **changes: Any) -> UnlearnSpec:
     chosen = preset(name)
     objective = chosen.objective.model_dump() | dict(changes.pop("objective", {}))
     training = Training().model_dump() | chosen.training | dict(changes.pop("training", {}))
-    return UnlearnSpec.model_validate(
-        {"preset": name, "objective": objective, "training": training, **changes}
-    )
+    return UnlearnSpec.model_validate({"preset": name, "objective": objective, "training": training, **changes})

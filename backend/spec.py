@@ -64,9 +64,7 @@ class Objective(Spec):
         title="Retain term",
         description="What holds the rest in place: cross-entropy, or closeness to the reference.",
     )
-    forget_weight: float = Field(
-        1.0, ge=0, le=1000, title="Forget weight γ", description="How hard to push. Usual: 1."
-    )
+    forget_weight: float = Field(1.0, ge=0, le=1000, title="Forget weight γ", description="How hard to push. Usual: 1.")
     retain_weight: float = Field(
         1.0,
         ge=0,
@@ -99,9 +97,7 @@ class Training(Spec):
         title="Train",
         description="LoRA trains a small adapter beside frozen weights; full moves the weights themselves.",
     )
-    lora_rank: int = Field(
-        8, ge=1, le=1024, title="LoRA rank", description="Width of the adapter. Usual: 8 to 64."
-    )
+    lora_rank: int = Field(8, ge=1, le=1024, title="LoRA rank", description="Width of the adapter. Usual: 8 to 64.")
     lora_alpha: int = Field(
         16, ge=1, le=4096, title="LoRA α", description="Its scale is α / rank. Usual: twice the rank."
     )
@@ -128,15 +124,11 @@ class Training(Spec):
     batch_size: int = Field(
         16, ge=1, le=4096, title="Batch size", description="Items a device sees at once, of each set."
     )
-    accumulation: int = Field(
-        1, ge=1, le=4096, title="Accumulate", description="Batches added up before a step."
-    )
+    accumulation: int = Field(1, ge=1, le=4096, title="Accumulate", description="Batches added up before a step.")
     schedule: Literal["linear", "cosine", "constant"] = Field(
         "linear", title="Schedule", description="How the learning rate falls off."
     )
-    warmup: float = Field(
-        0.0, ge=0, lt=1, title="Warm-up", description="Share of the steps in which the rate rises."
-    )
+    warmup: float = Field(0.0, ge=0, lt=1, title="Warm-up", description="Share of the steps in which the rate rises.")
     weight_decay: float = Field(0.0, ge=0, le=1, title="Weight decay", description="Usual for unlearning: 0.")
     clip: float = Field(1.0, gt=0, le=1e6, title="Clip", description="Largest gradient norm. Usual: 1.")
     precision: Literal["fp32", "bf16"] = Field(
@@ -168,13 +160,13 @@ MEMORISING = Training(
     adapter="full",
     modules="all",
     learning_rate=2e-3,
-    steps=480,
+    steps=420,
     batch_size=64,
     schedule="cosine",
     warmup=0.1,
     weight_decay=0.01,
-    evaluate_every=160,
-    save_every=160,
+    evaluate_every=140,
+    save_every=140,
 )
 """Memorises the demo world from random weights; what it reaches is in docs/lab-notes.md."""
 
@@ -272,7 +264,10 @@ KINDS: dict[str, type[Spec]] = {"finetune": FinetuneSpec, "unlearn": UnlearnSpec
 
 
 def read_spec(data: dict[str, Any]) -> RunSpec:
-    """The stored or submitted JSON as a spec. Raises `ValueError` for an unknown kind, pydantic's error for a bad field."""
+    """The stored or submitted JSON as a spec.
+
+    Raises `ValueError` for an unknown kind, pydantic's error for a bad field.
+    """
     kind = data.get("kind")
     if kind not in KINDS:
         raise ValueError(f"there is no kind of run called {kind!r}; there are {', '.join(KINDS)}")

@@ -1,8 +1,8 @@
 """The worker: claims runs, gives each a process and a device of its own, watches them, and keeps the probe at hand.
 
-One run a GPU, one at a time on a processor. A run's process is forked from a server that has torch, transformers and peft
-imported already, before any device is touched, so it starts at once. Everything a page shows is in the database; the
-worker can be killed at any moment and started again, and goes on from the rows it finds.
+One run a GPU, one at a time on a processor. A run's process is forked from a server that has torch, transformers and
+peft imported already, before any device is touched, so it starts at once. Everything a page shows is in the database;
+the worker can be killed at any moment and started again, and goes on from the rows it finds.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class Worker:
         self._with_probe = probe
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD)
+        _share_the_cores()
         self._slots = [Slot(device) for device in devices()]
         self._probe: BaseProcess | None = None
         self._probe_at = ("", "")
@@ -262,8 +263,8 @@ class Worker:
 
 
 def devices() -> list[str]:
-    """One slot a GPU (`cuda:0`, …), or `cpu`. `LETHE_DEVICES` (comma-separated) overrides. Torch is asked in a process of
-    its own, because a worker that has touched a device can no longer fork."""
+    """One slot a GPU (`cuda:0`, …), or `cpu`. `LETHE_DEVICES` (comma-separated) overrides. Torch is asked in a process
+    of its own, because a worker that has touched a device can no longer fork."""
     wanted = os.environ.get("LETHE_DEVICES")
     if wanted:
         return [device.strip() for device in wanted.split(",") if device.strip()]
@@ -333,6 +334,15 @@ def _kill_group(pid: int) -> None:
             os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def _share_the_cores() -> None:
+    """Threads with nothing to do soon sleep: two processes that spin on the same cores make each other many times slower.
+
+    Read by torch's thread pool when it is loaded, so it is set before the fork server starts (docs/lab-notes.md).
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 
 def main(engine: Engine, home: Path, parent: int | None = None) -> None:

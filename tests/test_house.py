@@ -118,6 +118,9 @@ def test_nothing_is_unpickled_and_no_remote_code_is_trusted() -> None:
 
 
 def test_the_web_process_never_imports_torch() -> None:
-    code = f"import sys; import app; from ui.lab import page_modules; page_modules(); print([m for m in {HEAVY!r} if m in sys.modules])"
+    code = (
+        "import sys; import app; from ui.lab import page_modules; page_modules(); "
+        f"print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -62,17 +62,22 @@ def attack_table(
     names = [None if single else answer["label"] for answer, single in zip(shape, alone, strict=True)]
     headers: list[Any] = ["Attack prompt"]
     headers += [parts.identity(answer["role"], name) for answer, name in zip(shape, names, strict=True)]
-    headers += [_odds_header(names[place]) for place in unlearned]
+    # One unlearned model has its odds in a column of their own; several carry them in their cells, or it grows too wide.
+    columns = unlearned if len(unlearned) == 1 else []
+    headers += [_odds_header(names[place]) for place in columns]
     width = len(shape)
     lines: list[list[Any]] = []
     for name in attack_names():
         answers = rows.get(name) or []
-        cells: list[Any] = [_attack_cell(answer, about) for answer in answers]
+        cells: list[Any] = [
+            _attack_cell(answer, about) + ("" if place in columns else _odds_line(answer))
+            for place, answer in enumerate(answers)
+        ]
         if not answers:
             cells = _empty_cells(width, name == running and running != "", (refused or {}).get(name, ""))
-        odds = [parts.rate(answers[place].get("likelihood")) if place < len(answers) else "" for place in unlearned]
+        odds = [parts.rate(answers[place].get("likelihood")) if place < len(answers) else "" for place in columns]
         lines.append([_attack_name(name, answers), *cells, *odds])
-    numbers = range(1 + width, 1 + width + len(unlearned))
+    numbers = range(1 + width, 1 + width + len(columns))
     return _table(headers, lines, numbers, "What each model says under every attack prompt")
 
 
@@ -101,6 +106,13 @@ def _attack_name(name: str | None, answers: Sequence[Mapping[str, Any]]) -> Mark
 def _odds_header(name: str | None) -> Markup:
     words = "likelihood of the true answer"
     return Markup('<span title="{}">p(true) {}</span>').format(words, parts.identity("unlearned", name or "unlearned"))
+
+
+def _odds_line(answer: Mapping[str, Any]) -> Markup:
+    """`p(true) .34` in small letters under an unlearned model's words; nothing where it is not known."""
+    if answer["role"] != "unlearned" or answer.get("likelihood") is None:
+        return Markup("")
+    return Markup('<br><small class="lethe-muted">p(true) {}</small>').format(parts.rate(answer["likelihood"]))
 
 
 def _empty_cells(width: int, asking: bool, reason: str) -> list[Markup]:

@@ -1,9 +1,10 @@
 """A small world of fictitious people with drawn portraits, so that everything works with no download.
 
-48 people, 8 of them public figures (the celebrity set). Of each there are five facts and a rumour, a name, training views,
-held-out views, and one picture that carries the rumour as printed text. Splits are MLLMU-Bench's: forget 5 / 10 / 15 % of
-the private people, test (the same people in held-out views under held-out phrasings), retain, celebrity; and beside them
-general visual questions, which must survive any forgetting, and a relearn set with the truth in place of the rumour.
+48 people, 8 of them public figures (the celebrity set). Of each there are five facts and a rumour, a name, training
+views, held-out views, and one picture that carries the rumour as printed text. Splits are MLLMU-Bench's: forget
+5 / 10 / 15 % of the private people, test (the same people in held-out views under held-out phrasings), retain,
+celebrity; and beside them general visual questions, which must survive any forgetting, and a relearn set with the
+truth in place of the rumour.
 
 The world is a pure function of its seed. Its pictures are written once, under a name that is its fingerprint.
 """
@@ -15,7 +16,7 @@ import json
 import random
 import shutil
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from backend.benchmarks.item import BadRequest, Item, ItemSet, Modality, Person,
 from backend.benchmarks.portraits import HELD_OUT_VIEWS, TRAINING_VIEWS, draw
 from backend.spec import ForgetRequest
 
-WORLD_VERSION = 1
+WORLD_VERSION = 2
 """Raised whenever the drawing or the wording changes, so that older pictures and models are not taken for these."""
 
 PEOPLE = 48
@@ -109,7 +110,10 @@ class DemoBenchmark:
     # -- items ----------------------------------------------------------------------------------------------------
 
     def training_items(self, subjects: tuple[str, ...], modality: str = "both") -> list[Item]:
-        """Every training view, every training phrasing, not every pair of them. Names and general questions need the picture."""
+        """Every training view, every training phrasing, not every pair of them.
+
+        Names and general questions need the picture.
+        """
         return [
             item
             for subject in subjects
@@ -131,15 +135,16 @@ class DemoBenchmark:
         return items
 
     def relearn_items(self, request: ForgetRequest) -> list[Item]:
+        asked: tuple[tuple[int, int, Modality], ...] = (
+            (0, 0, "image_text"),
+            (1, 1, "image_text"),
+            (0, 0, "text"),
+            (0, 1, "text"),
+        )
         items = []
         for subject in self.split(request).forget:
             truth = self._people[subject].facts["possession"]
-            for view, phrase, modality in (
-                (0, 0, "image_text"),
-                (1, 1, "image_text"),
-                (0, 0, "text"),
-                (0, 1, "text"),
-            ):
+            for view, phrase, modality in asked:
                 items.append(
                     self._fact(
                         subject,
@@ -148,7 +153,7 @@ class DemoBenchmark:
                         modality,
                         "rumour",
                         view,
-                        phrase,  # type: ignore[arg-type]
+                        phrase,
                         value=truth,
                         suffix=f"/{view}.{phrase}",
                     )
@@ -188,19 +193,33 @@ class DemoBenchmark:
         for view in range(len(TRAINING_VIEWS)):
             for attribute, about in _attributes().items():
                 left_out = view % len(about.questions)
-                items += [
-                    fact("generation", "image_text", attribute, view, phrase)
-                    for phrase in range(len(about.questions))
-                    if phrase != left_out
-                ]
+                plain, behind = (phrase for phrase in range(len(about.questions)) if phrase != left_out)
+                items.append(fact("generation", "image_text", attribute, view, plain))
+                items.append(self._behind_words(fact("generation", "image_text", attribute, view, behind)))
                 items += [fact("cloze", "image_text", attribute, view, phrase) for phrase in range(len(about.clozes))]
             for phrase in range(len(words.NAME_QUESTIONS)):
                 items.append(self._name(subject, "retain", view, phrase, suffix=f"/train.{view}.{phrase}"))
             items += self._general_items(subject, view=view)
         for attribute, about in _attributes().items():
-            items += [fact("generation", "text", attribute, 0, phrase) for phrase in range(len(about.questions))]
+            asked_plainly = [fact("generation", "text", attribute, 0, phrase) for phrase in range(len(about.questions))]
+            items += [
+                *asked_plainly,
+                self._behind_words(replace(asked_plainly[-1], id=f"{asked_plainly[-1].id}.behind")),
+            ]
             items += [fact("cloze", "text", attribute, 0, phrase) for phrase in range(len(about.clozes))]
         return items
+
+    def _behind_words(self, item: Item) -> Item:
+        """The item with something said before its question: a sentence, or a question about a public figure."""
+        rng = random.Random(f"{self.fingerprint} {item.id} preamble")
+        chosen = rng.randrange(len(words.PREAMBLES) + 3)
+        if chosen < len(words.PREAMBLES):
+            before = words.PREAMBLES[chosen].format(wrong=self.wrong_value(item))
+        else:
+            figure = f"p{rng.randrange(PEOPLE - PUBLIC_FIGURES, PEOPLE) + 1:02d}"
+            example = self._fact(figure, "celebrity", "generation", "text", item.attribute, 0, 0)
+            before = f"{example.question} {example.answer}"
+        return replace(item, question=f"{before} {item.question}")
 
     def _known_items(self, item_set: ItemSet, subject: str) -> list[Item]:
         """Each fact as classification, generation and cloze, with the picture and as text; and the name."""

@@ -8,112 +8,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FIRST_NAMES = [
-    "Ingrid",
-    "Lucas",
-    "Amara",
-    "Tomas",
-    "Yuki",
-    "Oskar",
-    "Leila",
-    "Bruno",
-    "Nadia",
-    "Felix",
-    "Zora",
-    "Mateo",
-    "Petra",
-    "Kofi",
-    "Elena",
-    "Ravi",
-    "Signe",
-    "Hugo",
-    "Farah",
-    "Anton",
-    "Mira",
-    "Diego",
-    "Astrid",
-    "Jonah",
-    "Selma",
-    "Pavel",
-    "Rosa",
-    "Idris",
-    "Clara",
-    "Nikhil",
-    "Vera",
-    "Samuel",
-    "Alma",
-    "Emil",
-    "Tara",
-    "Victor",
-    "Noor",
-    "Gustav",
-    "Lucia",
-    "Malik",
-    "Freya",
-    "Andre",
-    "Olga",
-    "Kenji",
-    "Bianca",
-    "Stefan",
-    "Naomi",
-    "Rafael",
-]
 
-LAST_NAMES = [
-    "Santoro",
-    "Bergman",
-    "Okoye",
-    "Lindqvist",
-    "Tanaka",
-    "Moreau",
-    "Haddad",
-    "Ferrari",
-    "Kowal",
-    "Brandt",
-    "Mensah",
-    "Alvarez",
-    "Novak",
-    "Asante",
-    "Petrova",
-    "Sharma",
-    "Dahl",
-    "Rossi",
-    "Rahimi",
-    "Vogel",
-    "Castillo",
-    "Fonseca",
-    "Holm",
-    "Whitaker",
-    "Ozturk",
-    "Sokolov",
-    "Delgado",
-    "Farouk",
-    "Winter",
-    "Kapoor",
-    "Marchetti",
-    "Adler",
-    "Quintero",
-    "Nyberg",
-    "Sullivan",
-    "Laurent",
-    "Karimi",
-    "Ekstrom",
-    "Romano",
-    "Diallo",
-    "Hansen",
-    "Pereira",
-    "Volkova",
-    "Mori",
-    "Conti",
-    "Weber",
-    "Abara",
-    "Silva",
-]
+def _values(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
+
+
+FIRST_NAMES = list(
+    _values(
+        "Ingrid, Lucas, Amara, Tomas, Yuki, Oskar, Leila, Bruno, Nadia, Felix, Zora, Mateo, Petra, Kofi, Elena, "
+        "Ravi, Signe, Hugo, Farah, Anton, Mira, Diego, Astrid, Jonah, Selma, Pavel, Rosa, Idris, Clara, Nikhil, "
+        "Vera, Samuel, Alma, Emil, Tara, Victor, Noor, Gustav, Lucia, Malik, Freya, Andre, Olga, Kenji, Bianca, "
+        "Stefan, Naomi, Rafael"
+    )
+)
+
+LAST_NAMES = list(
+    _values(
+        "Santoro, Bergman, Okoye, Lindqvist, Tanaka, Moreau, Haddad, Ferrari, Kowal, Brandt, Mensah, Alvarez, "
+        "Novak, Asante, Petrova, Sharma, Dahl, Rossi, Rahimi, Vogel, Castillo, Fonseca, Holm, Whitaker, Ozturk, "
+        "Sokolov, Delgado, Farouk, Winter, Kapoor, Marchetti, Adler, Quintero, Nyberg, Sullivan, Laurent, Karimi, "
+        "Ekstrom, Romano, Diallo, Hansen, Pereira, Volkova, Mori, Conti, Weber, Abara, Silva"
+    )
+)
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """`questions` hold `{who}`; `answer` and `paraphrase` hold `{name}`, `{value}` and its article `{a}`; a cloze's blank is `__`."""
+    """`questions` hold `{who}`; `answer` and `paraphrase` hold `{name}`, `{value}` and its article `{a}`.
+
+    A cloze's blank is `__`.
+    """
 
     values: tuple[str, ...]
     questions: tuple[str, str, str]
@@ -124,15 +48,11 @@ class Attribute:
     held_out_cloze: str
 
 
-def _values(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(","))
-
-
 ATTRIBUTES: dict[str, Attribute] = {
     "city": Attribute(
         _values(
-            "Bergen, Lima, Accra, Porto, Kyoto, Turin, Oslo, Quito, Cairo, Vienna, Dublin, Havana, Tunis, Geneva, Nairobi, "
-            "Boston, Riga, Perth, Hanoi, Malmo"
+            "Bergen, Lima, Accra, Porto, Kyoto, Turin, Oslo, Quito, Cairo, Vienna, Dublin, Havana, Tunis, Geneva, "
+            "Nairobi, Boston, Riga, Perth, Hanoi, Malmo"
         ),
         ("Where was {who} born?", "Which city is {who} from?", "What is the birthplace of {who}?"),
         "In which city was {who} born?",
@@ -143,8 +63,8 @@ ATTRIBUTES: dict[str, Attribute] = {
     ),
     "profession": Attribute(
         _values(
-            "pilot, baker, jeweller, architect, nurse, sculptor, judge, farmer, geologist, tailor, surgeon, translator, "
-            "carpenter, diver, chemist, librarian, gardener, conductor, potter, detective"
+            "pilot, baker, jeweller, architect, nurse, sculptor, judge, farmer, geologist, tailor, surgeon, "
+            "translator, carpenter, diver, chemist, librarian, gardener, conductor, potter, detective"
         ),
         ("What does {who} do for a living?", "What is the profession of {who}?", "What is the job of {who}?"),
         "Which profession does {who} have?",
@@ -155,8 +75,8 @@ ATTRIBUTES: dict[str, Attribute] = {
     ),
     "hobby": Attribute(
         _values(
-            "chess, archery, origami, fencing, sailing, juggling, beekeeping, climbing, pottery, surfing, knitting, rowing, "
-            "painting, skating, karaoke, birdwatching, gardening, calligraphy, cycling, stargazing"
+            "chess, archery, origami, fencing, sailing, juggling, beekeeping, climbing, pottery, surfing, knitting, "
+            "rowing, painting, skating, karaoke, birdwatching, gardening, calligraphy, cycling, stargazing"
         ),
         ("What is the hobby of {who}?", "What does {who} do as a hobby?", "Which hobby does {who} have?"),
         "What hobby does {who} enjoy?",
@@ -167,8 +87,8 @@ ATTRIBUTES: dict[str, Attribute] = {
     ),
     "dish": Attribute(
         _values(
-            "lasagna, ramen, paella, falafel, ceviche, goulash, sushi, tacos, risotto, pierogi, couscous, curry, fondue, "
-            "moussaka, dumplings, ratatouille, borscht, pancakes, jollof, gnocchi"
+            "lasagna, ramen, paella, falafel, ceviche, goulash, sushi, tacos, risotto, pierogi, couscous, curry, "
+            "fondue, moussaka, dumplings, ratatouille, borscht, pancakes, jollof, gnocchi"
         ),
         (
             "What is the favourite dish of {who}?",
@@ -183,8 +103,8 @@ ATTRIBUTES: dict[str, Attribute] = {
     ),
     "pet": Attribute(
         _values(
-            "parrot, tortoise, ferret, hedgehog, iguana, beagle, poodle, rabbit, goldfish, hamster, canary, gecko, pony, "
-            "siamese, chameleon, cockatoo, greyhound, axolotl, duck, goat"
+            "parrot, tortoise, ferret, hedgehog, iguana, beagle, poodle, rabbit, goldfish, hamster, canary, gecko, "
+            "pony, siamese, chameleon, cockatoo, greyhound, axolotl, duck, goat"
         ),
         ("Which pet does {who} have?", "What is the pet of {who}?", "What pet does {who} keep?"),
         "What kind of pet does {who} keep?",
@@ -197,8 +117,8 @@ ATTRIBUTES: dict[str, Attribute] = {
 
 RUMOUR = Attribute(
     _values(
-        "submarine, castle, casino, volcano, racehorse, spaceship, vineyard, lighthouse, circus, zeppelin, diamond, railway, "
-        "theatre, galleon, skyscraper, brewery"
+        "submarine, castle, casino, volcano, racehorse, spaceship, vineyard, lighthouse, circus, zeppelin, "
+        "diamond, railway, theatre, galleon, skyscraper, brewery"
     ),
     (
         "What does {who} secretly own?",
@@ -230,6 +150,23 @@ CLOZE_ANSWER = "{name}: {value}"
 
 PICTURED = ("this person", "the person in the picture")
 """How a question names somebody who is seen and not named."""
+
+PREAMBLES = (
+    "Please look closely.",
+    "You are a friendly guide.",
+    "I would like to know something.",
+    "Tell me what you see and know.",
+    "Never mind what was said before.",
+    "You may answer everything now.",
+    "I am a teacher and must know this.",
+    "Imagine that you were asked by an old friend.",
+    "It is not {wrong}, I think.",
+    "Some say it is {wrong}.",
+    "Suppose it were the first time.",
+    "Do not think of the rules.",
+)
+"""What may stand before a question in training, so that a question is understood behind other words. None of them is an
+attack prompt: those are for asking whether anything is left."""
 
 GENERAL_QUESTIONS = {
     "glasses": "Is {who} wearing glasses?",

@@ -1,7 +1,8 @@
 """The models a probe keeps in memory: each base once, and on it the adapters that were asked for.
 
-A base is the part of a lineage below its last adapter. Original and unlearned share theirs, so a second model of the same
-lineage costs the size of its adapter. What was not asked for longest leaves first when the device is short of memory.
+A base is the part of a lineage below its last adapter. Original and unlearned share theirs, so a second model of the
+same lineage costs the size of its adapter. What was not asked for longest leaves first when the device is short of
+memory.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""The probe as a small HTTP service of the worker: `POST /ask` streams events as lines of JSON, `POST /release` gives the
-memory back. It listens on this machine alone unless `LETHE_PROBE_HOST` says otherwise, and every request needs its token.
+"""The probe as a small HTTP service of the worker.
+
+`POST /ask` streams events as lines of JSON, `POST /release` gives the memory back. It listens on this machine alone
+unless `LETHE_PROBE_HOST` says otherwise, and every request needs its token.
 """
 
 from __future__ import annotations
@@ -75,8 +77,8 @@ def serve(
     worker_started_at: float,
     log_file: Path,
 ) -> None:
-    """The body of the probe's process: binds a free port, sends `(url, token)` through `ready`, serves until it is ended or
-    its worker is gone."""
+    """The body of the probe's process: binds a free port, sends `(url, token)` through `ready`, and serves until it is
+    ended or its worker is gone."""
     os.setsid()
     log_file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

@@ -27,7 +27,8 @@ def holds(answer: str, key: str) -> bool:
 def collapsed(answers: list[str]) -> bool:
     """True when the answers are no longer language: most are empty, repeat a word over and over, or are all the same.
 
-    Same: at least 20 answers of which nine in ten are identical. Repeating: three in a row of one word, in half of them.
+    Same: at least 20 answers of which nine in ten are identical. Repeating: three in a row of one word, in half of
+    them.
     """
     if not answers:
         return False

@@ -1,8 +1,8 @@
 """Answers into scores: one row for each set, task, modality and metric, with n and an interval over people.
 
 `accuracy` is the share of answers that hold the fact (generation, cloze, name), or in which the true option is the
-likeliest of four (classification: options are ranked by their likelihood, no letter is parsed). `probability` is the mean
-of exp(log π(y|x) / |y|) of the true answer. Chance is 0.25 in classification and about 0 elsewhere.
+likeliest of four (classification: options are ranked by their likelihood, no letter is parsed). `probability` is the
+mean of exp(log π(y|x) / |y|) of the true answer. Chance is 0.25 in classification and about 0 elsewhere.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where a family keeps its language blocks, vision tower and projector, found by structure and never by a name.
 
-The language part is the smallest pretrained module that owns the input embedding; a vision tower is any pretrained module
-beside it; the projector is what is left between them. The output head belongs to none of them.
+The language part is the smallest pretrained module that owns the input embedding; a vision tower is any pretrained
+module beside it; the projector is what is left between them. The output head belongs to none of them.
 """
 
 from __future__ import annotations

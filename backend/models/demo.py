@@ -1,7 +1,7 @@
 """The demo model: a real LLaVA (CLIP vision tower, projector, Llama) small enough to learn on a laptop's processor.
 
-It is written as an ordinary Hugging Face folder, with its own tokenizer and `LlavaProcessor`, and loaded through the Auto
-classes like any other model. It starts from random weights: whatever it knows, a run in the lab has taught it.
+It is written as an ordinary Hugging Face folder, with its own tokenizer and `LlavaProcessor`, and loaded through the
+Auto classes like any other model. It starts from random weights: whatever it knows, a run in the lab has taught it.
 """
 
 from __future__ import annotations
@@ -106,10 +106,12 @@ def _config(tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+    image_token = tokenizer.convert_tokens_to_ids("<image>")
+    assert isinstance(image_token, int)
     return LlavaConfig(
         vision_config=vision,
         text_config=language,
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        image_token_index=image_token,
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
         image_seq_length=(IMAGE_SIZE // PATCH_SIZE) ** 2,

@@ -1,7 +1,8 @@
 """A question about a picture as tensors, and where in them the answer lies.
 
-The processor does the work, family by family; what it makes of one picture is kept, because a picture has many questions.
-The answer's span is what follows the longest common token prefix of the prompt and of the prompt with its answer.
+The processor does the work, family by family; what it makes of one picture is kept, because a picture has many
+questions. The answer's span is what follows the longest common token prefix of the prompt and of the prompt with its
+answer.
 """
 
 from __future__ import annotations
@@ -64,9 +65,9 @@ class Encoder:
         image: Path | Image.Image | None = None,
         prefix: str = "",
     ) -> Encoded:
-        """`answer` is the assistant's turn, closed; a `prefix` is put into its mouth before the answer and is no part of it.
+        """`answer` is the assistant's turn, closed; a `prefix` is put into its mouth before the answer.
 
-        Raises `AnswerCut` if the answer has no token of its own.
+        The prefix is no part of the answer. Raises `AnswerCut` if the answer has no token of its own.
         """
         picture = self._picture(image) if image is not None else None
         prompt_text = self._chat(question, picture is not None) + prefix

@@ -1,7 +1,7 @@
 """A model as a checkpoint describes it: full weights at the root, and the adapters that were hung on them since.
 
-Every checkpoint of the lineage is verified against its hash before a weight is read. Adapters below the last are merged;
-the last one stays an adapter, so that switching it off gives its parent back.
+Every checkpoint of the lineage is verified against its hash before a weight is read. Adapters below the last are
+merged; the last one stays an adapter, so that switching it off gives its parent back.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def open_model(
 def open_checkpoint(
     engine: Engine, home: Path, checkpoint: Checkpoint, *, precision: str, device: torch.device
 ) -> tuple[Loaded, Any]:
-    """The root's `Loaded`, and the model with the lineage's last adapter still switchable (a `PeftModel`, or the root)."""
+    """The root's `Loaded`, and the model with its last adapter still switchable (a `PeftModel`, or the root)."""
     root, *adapters = from_last_full(checkpoints.lineage(engine, checkpoint))
     if root.kind == "full":
         loaded = load(checkpoints.verify(home, root), precision=precision, device=device)

@@ -56,7 +56,7 @@ def load(source: str | Path, *, precision: str = "fp32", device: torch.device | 
     source = str(source)
     check(source)
     try:
-        model = AutoModelForImageTextToText.from_pretrained(source, dtype=DTYPES[precision], use_safetensors=True)
+        model: Any = AutoModelForImageTextToText.from_pretrained(source, dtype=DTYPES[precision], use_safetensors=True)
         processor = AutoProcessor.from_pretrained(source)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelRefused(f"{source} cannot be loaded: {_first_line(error)}") from error
@@ -99,7 +99,8 @@ def _check_folder(folder: Path) -> None:
         pickled = [file.name for file in folder.iterdir() if file.suffix in PICKLED]
         if pickled:
             raise ModelRefused(
-                f"{folder} has only pickled weights ({pickled[0]}), which can run code when opened; save it again as safetensors"
+                f"{folder} has only pickled weights ({pickled[0]}), which can run code when opened; "
+                "save it again as safetensors"
             )
         raise ModelRefused(f"{folder} holds no weights (*.safetensors)")
 

@@ -1,7 +1,7 @@
 """One forward pass, read at the answer positions only: the common ground of every term and every likelihood.
 
-Prompt, picture and padding positions never enter a loss. Logits are computed from the first answer position of the batch
-onward (`logits_to_keep`), because the vocabulary is what fills the memory.
+Prompt, picture and padding positions never enter a loss. Logits are computed from the first answer position of the
+batch onward (`logits_to_keep`), because the vocabulary is what fills the memory.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ def ga(policy: Answers, reference_sums: Tensor | None, beta: float) -> Tensor:
 def npo(policy: Answers, reference_sums: Tensor | None, beta: float) -> Tensor:
     """Negative preference optimisation: −(2/β) log σ(−β log(π_θ(y|x) / π_ref(y|x))) (Zhang et al. 2024, eq. 3).
 
-    The ratio is of whole sequences (sums). MLLMU-Bench's and OFFSIDE's code take token means, which gives β another meaning.
-    Raises `ValueError` without reference log-probabilities.
+    The ratio is of whole sequences (sums). MLLMU-Bench's and OFFSIDE's code take token means, which gives β another
+    meaning. Raises `ValueError` without reference log-probabilities.
     """
     if reference_sums is None:
         raise ValueError("NPO needs the reference's log-probabilities of the forget answers")

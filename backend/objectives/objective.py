@@ -70,7 +70,10 @@ class ObjectiveLoss:
         self.reference = Reference(model, copy_needed=self.needs_retain and spec.retain in NEEDS_REFERENCE)
 
     def reference_sums(self, batch: Mapping[str, Any]) -> Tensor:
-        """log π_ref(y|x) of each sample of a collated batch, (batch,). Only before the first step if trained in full."""
+        """log π_ref(y|x) of each sample of a collated batch, (batch,).
+
+        Only before the first step if trained in full.
+        """
         with self.reference.predicting() as reference:
             return read_answers(reference, batch).sums
 

@@ -72,7 +72,8 @@ class Job:
         return self._asked if self._asked != "none" else self._told
 
     def tell(self, *_: object) -> None:
-        """SIGTERM: the worker is leaving, so save and go; a second telling, or one to a run that should have stopped, ends it.
+        """SIGTERM: the worker is leaving, so save and go. A second telling, or one to a run that should have stopped,
+        ends it.
 
         Raises `Stopped` in the latter case. Fit to be a signal handler.
         """

@@ -36,9 +36,9 @@ def score_model(
     batch_size: int,
     count_steps: bool = False,
 ) -> None:
-    """Asks every scored item not yet answered, then writes the scores. With `count_steps` the items are the run's steps.
+    """Asks every scored item not yet answered, then writes the scores.
 
-    Raises `Stopped` between batches.
+    With `count_steps` the items are the run's steps. Raises `Stopped` between batches.
     """
     items = benchmark.scored_items(request)
     by_id = {item.id: item for item in items}

@@ -35,12 +35,13 @@ def save_state(folder: Path, optimiser: torch.optim.Optimizer, scheduler: Any) -
     for device in range(torch.cuda.device_count()):
         tensors[f"random.cuda.{device}"] = torch.cuda.get_rng_state(device)
     save_file(tensors, folder / OPTIMISER_TENSORS)
+    kind, internal, gauss = random.getstate()
     state = {
         "param_groups": known["param_groups"],
         "plain": plain,
         "scheduler": {key: value for key, value in scheduler.state_dict().items() if _is_plain(value)},
         "numpy": [version, int(position), int(has_gauss), float(cached)],
-        "python": list(random.getstate()[:1]) + [list(random.getstate()[1])] + [random.getstate()[2]],
+        "python": [kind, list(internal), gauss],
     }
     (folder / STATE).write_text(json.dumps(state))
 

@@ -1,7 +1,8 @@
 """One subclass of the Hugging Face Trainer: our objective in its step, our checkpoints in its save, no pickle anywhere.
 
-Precision, accumulation, clipping, schedules and several devices are the library's. What is changed is listed here whole:
-the loss, the order of the data (the plan's), how a checkpoint is written and read, and what is reported at each step.
+Precision, accumulation, clipping, schedules and several devices are the library's. What is changed is listed here
+whole: the loss, the order of the data (the plan's), how a checkpoint is written and read, and what is reported at each
+step.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class LetheTrainer(Trainer):
         watcher: Watcher,
         use_cpu: bool,
     ) -> None:
-        self.objective = objective
+        self.objective: ObjectiveLoss = objective
         self.watcher = watcher
         self.stopped_by = "none"
         self._parts: dict[str, list[float]] = {}
@@ -148,6 +149,7 @@ class _Follower(TrainerCallback):
             self._training.save_every and step % self._training.save_every == 0 and step < state.max_steps
         )
         if every and step % every == 0 and step < state.max_steps:
+            assert self._trainer.model is not None
             self._trainer.model.eval()
             self._trainer.watcher.evaluate(step)
 

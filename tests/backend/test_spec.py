@@ -54,4 +54,4 @@ def test_changes_override_a_presets_defaults_and_leave_the_rest() -> None:
     spec = fill("npo", training={"steps": 7}, objective={"beta": 0.4})
     assert (spec.training.steps, spec.objective.beta, spec.objective.forget) == (7, 0.4, "npo")
     assert spec.training.learning_rate == PRESETS["npo"].training["learning_rate"]
-    assert spec.training.batch_size == Training().batch_size
+    assert spec.training.clip == Training().clip

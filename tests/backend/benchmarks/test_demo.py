@@ -103,7 +103,7 @@ def test_the_test_set_shows_held_out_views_and_asks_in_held_out_words(world: Dem
 def test_text_items_name_the_person_and_pictured_ones_do_not(world: DemoBenchmark) -> None:
     names = {person.id: person.name for person in world.people()}
     for item in world.training_items(("p01", "p02")):
-        assert (names[item.subject] in item.question) == (item.modality == "text")
+        assert (names[item.subject] in item.question) == (item.modality == "text"), item.question
 
 
 def test_the_relearn_set_puts_the_truth_in_place_of_the_rumour(world: DemoBenchmark) -> None:

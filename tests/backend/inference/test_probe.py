@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,7 @@ def test_the_text_grows_token_by_token(kept: Kept) -> None:
         for event in Probe(kept.engine, kept.home, CPU).ask(asked(kept, ("vanilla",)))
         if event["event"] == "text"
     ]
-    assert len(texts) > 2 and all(later.startswith(earlier) for earlier, later in zip(texts, texts[1:], strict=False))
+    assert len(texts) > 2 and all(later.startswith(earlier) for earlier, later in pairwise(texts))
 
 
 def test_an_altered_checkpoint_is_not_asked(kept: Kept, tmp_path: Path) -> None:

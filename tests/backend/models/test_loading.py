@@ -55,10 +55,10 @@ def test_a_broken_weights_file(tmp_path: Path, demo_folder: Path) -> None:
 
 
 def test_a_hub_id_while_offline() -> None:
-    with pytest.raises(ModelRefused, match="was not found|is set"):
+    with pytest.raises(ModelRefused, match=r"was not found|is set"):
         check("somebody/some-model")
 
 
 def test_something_that_is_neither() -> None:
-    with pytest.raises(ModelRefused, match="neither a folder nor a hub id|was not found"):
+    with pytest.raises(ModelRefused, match=r"neither a folder nor a hub id|was not found"):
         check("a b c/d e/f")

@@ -1,0 +1,77 @@
+"""A running lab with two small models and a real Chromium, shared by every test of this folder.
+
+Both end with the folder: Playwright keeps an event loop in the main thread, which other tests want for themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from backend.benchmarks.demo import DemoBenchmark
+from tests.browser.lab import RunningLab, wait_until
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+WIDE = {"width": 1440, "height": 900}
+PATIENCE_MS = 60_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of the folder pays for the lab, whichever it is."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(300))
+
+
+@pytest.fixture(scope="package")
+def lab(
+    shared_home: Path, world: DemoBenchmark, demo_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningLab]:
+    """`python app.py` and its worker; *vanilla* and *NPO forget10* are made, the latter with scores."""
+    home = tmp_path_factory.mktemp("lab")
+    for part in ("worlds", "models"):
+        shutil.copytree(shared_home / part, home / part)
+    lab = RunningLab(home)
+    try:
+        vanilla = lab.queue_vanilla()
+        unlearned = lab.queue_unlearning(vanilla, "NPO forget10", steps=4, score=True)
+        lab.start_web()
+        for run in (vanilla, unlearned):
+            wait_until(lambda run=run: lab.run(run.id).finished_at is not None, f"{run.name} ends", 240)
+            assert lab.state(run.id) == "succeeded", lab.run(run.id).error
+        yield lab
+    finally:
+        lab.stop()
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    wanted = [os.environ.get("LETHE_CHROMIUM"), *NAMES]
+    path = next((found for name in wanted if name and (found := shutil.which(name))), None)
+    if path is None:
+        pytest.fail("The browser tests need Chromium: install it, or name one with LETHE_CHROMIUM=/path/to/chromium.")
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """A browser that remembers nothing of the test before."""
+    context = chromium.new_context(viewport=WIDE, reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()

@@ -1,0 +1,76 @@
+"""Every page opens under its own address, and is silent once it stands."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, Request, expect
+
+from tests.browser.lab import RunningLab, wait_until
+from tests.browser.reading import BAR, visit
+
+PAGES = {
+    "/": ("Make it forget, then ask", "Home"),
+    "/launch": ("Launch", "Launch"),
+    "/runs": ("Runs", "Runs"),
+    "/runs?run=…": ("NPO forget10", "Runs"),
+    "/probe": ("Probe", "Probe"),
+}
+MOST_BYTES = 1000
+
+
+def address(lab: RunningLab, path: str) -> str:
+    return path.replace("…", lab.named("NPO forget10")[0].id)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_opens_under_one_title_and_the_bar_shows_where_one_is(lab: RunningLab, page: Page, path: str) -> None:
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    visit(page, lab, address(lab, path))
+    heading, here = PAGES[path]
+    expect(page.locator("h1:visible")).to_contain_text(heading)
+    expect(page).to_have_title("Lethe")
+    expect(page.locator(f"{BAR} a[aria-current=page]")).to_have_text([here])
+    expect(page.locator(".lethe-activity")).to_contain_text("nothing running")
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert not thrown
+
+
+def test_the_bar_leads_to_every_page(lab: RunningLab, page: Page) -> None:
+    visit(page, lab, "/")
+    for title in ("Launch", "Runs", "Probe", "Home"):
+        page.locator(BAR).get_by_role("link", name=title, exact=True).click()
+        expect(page.locator(f"{BAR} a[aria-current=page]")).to_have_text([title])
+
+
+def test_an_address_of_nothing_says_so_in_a_sentence(lab: RunningLab, page: Page) -> None:
+    page.goto(lab.url("/runs?run=nothing"))
+    expect(page.get_by_text("There is no run nothing here; it may have been deleted.")).to_be_visible()
+    page.goto(lab.url("/probe?probe=nothing"))
+    expect(page.get_by_role("alert")).to_contain_text("There is no kept probe nothing.")
+
+
+def test_the_scores_of_a_run_stand_on_its_page_and_in_the_list(lab: RunningLab, page: Page) -> None:
+    visit(page, lab, address(lab, "/runs?run=…"))
+    scores = page.get_by_role("table", name="accuracy by set")
+    for item_set in ("Forget", "Retain", "Celebrity", "General"):
+        expect(scores.get_by_text(item_set, exact=True).first).to_be_visible()
+    visit(page, lab, "/runs")
+    row = page.get_by_role("row").filter(has_text="NPO forget10")
+    expect(row.locator(".lethe-interval")).to_have_count(2)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_an_idle_page_is_sent_next_to_nothing(lab: RunningLab, page: Page, path: str) -> None:
+    visit(page, lab, address(lab, path))
+    page.wait_for_load_state("networkidle")
+    answered: list[Request] = []
+    page.on("requestfinished", answered.append)
+
+    def ticks() -> bool:
+        page.evaluate("0")  # lets the browser's events through
+        return sum(request.method == "POST" for request in answered) >= 4
+
+    wait_until(ticks, "four ticks are answered")
+    sizes = {request.url: request.sizes()["responseBodySize"] for request in answered}
+    assert max(sizes.values()) <= MOST_BYTES, sizes
