@@ -18,6 +18,7 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import httpx
 import psutil
 from sqlalchemy import Engine
 
@@ -32,6 +33,7 @@ HEARTBEAT_S = 5.0
 REAP_S = 2.0
 GRACE_S = {"save": 120.0, "cancel": 20.0}
 """How long a run may take to see that it should stop, before it is told by a signal."""
+RELEASE_S = 8.0
 KILL_AFTER_S = 10.0
 LEAVE_AFTER_S = 60.0
 """How long the runs of a worker that leaves may take to save themselves."""
@@ -252,14 +254,16 @@ class Worker:
         """A run is about to need the device: the probe gives its memory back, and loads anew when asked."""
         if self._probe is None or not self._probe.is_alive() or device != self._slots[0].device:
             return
-        import httpx
-
+        url, token = self._probe_at
         try:
-            url, token = self._probe_at
-            httpx.post(f"{url}/release", headers={"Authorization": f"Bearer {token}"}, timeout=10.0)
-        except httpx.HTTPError:
-            log.warning("the probe did not give its memory back in time; it is started anew")
-            self._probe.kill()
+            httpx.post(
+                f"{url}/release", headers={"Authorization": f"Bearer {token}"}, timeout=RELEASE_S
+            ).raise_for_status()
+        except httpx.HTTPError as error:
+            # Main memory can wait until the answer is given; a GPU's cannot.
+            log.warning("the probe kept its memory (%s)", error)
+            if device.startswith("cuda"):
+                self._probe.kill()
 
 
 def devices() -> list[str]:
@@ -337,7 +341,7 @@ def _kill_group(pid: int) -> None:
 
 
 def _share_the_cores() -> None:
-    """Threads with nothing to do soon sleep: two processes that spin on the same cores make each other many times slower.
+    """Threads with nothing to do soon sleep: processes that spin on the same cores slow each other down many times.
 
     Read by torch's thread pool when it is loaded, so it is set before the fork server starts (docs/lab-notes.md).
     """

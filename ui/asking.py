@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -38,16 +38,6 @@ class CannotAsk(ValueError):
 # -- people, their pictures and their questions ----------------------------------------------------
 
 
-class AskableBenchmark(Benchmark, Protocol):
-    """A benchmark that can show a person's pictures by kind and find an item again by its id."""
-
-    def pictures(self, subject: str) -> dict[str, list[Path]]: ...
-
-    def item(self, item_id: str) -> Item: ...
-
-    def __hash__(self) -> int: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question of a benchmark with every item that puts it in the same words to the same person."""
@@ -60,9 +50,9 @@ class Question:
         return next((item for item in self.items if picture and item.image == picture), self.items[0])
 
 
-def benchmark_of(lab: Lab) -> AskableBenchmark | None:
+def benchmark_of(lab: Lab) -> Benchmark | None:
     """The benchmark whose people the page shows: the first that the lab has."""
-    return cast("AskableBenchmark | None", next(iter(lab.benchmarks.values()), None))
+    return next(iter(lab.benchmarks.values()), None)
 
 
 def person_of(lab: Lab, subject: str | None) -> Person | None:
@@ -145,7 +135,7 @@ def item_called(lab: Lab, item_id: str | None) -> Item | None:
 
 
 @lru_cache(maxsize=512)
-def _items(benchmark: AskableBenchmark, subject: str) -> list[Item]:
+def _items(benchmark: Benchmark, subject: str) -> list[Item]:
     """What a person is asked after a run, held-out wordings first."""
     people = benchmark.people()
     famous = {person.id for person in people if person.public_figure}
@@ -157,7 +147,7 @@ def _items(benchmark: AskableBenchmark, subject: str) -> list[Item]:
 
 
 @lru_cache(maxsize=512)
-def _questions(benchmark: AskableBenchmark, subject: str, by_name: bool) -> list[Question]:
+def _questions(benchmark: Benchmark, subject: str, by_name: bool) -> list[Question]:
     modality = "text" if by_name else "image_text"
     wordings: dict[str, list[Item]] = {}
     for task in _OPEN_TASKS:
@@ -168,7 +158,7 @@ def _questions(benchmark: AskableBenchmark, subject: str, by_name: bool) -> list
 
 
 @lru_cache(maxsize=512)
-def _pictures(benchmark: AskableBenchmark, subject: str) -> dict[str, Path]:
+def _pictures(benchmark: Benchmark, subject: str) -> dict[str, Path]:
     named: dict[str, Path] = {}
     filed = benchmark.pictures(subject)
     for kind in ("held-out", "training", "rumour"):

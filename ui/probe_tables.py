@@ -62,7 +62,7 @@ def attack_table(
     names = [None if single else answer["label"] for answer, single in zip(shape, alone, strict=True)]
     headers: list[Any] = ["Attack prompt"]
     headers += [parts.identity(answer["role"], name) for answer, name in zip(shape, names, strict=True)]
-    # One unlearned model has its odds in a column of their own; several carry them in their cells, or it grows too wide.
+    # One unlearned model has its odds in a column of their own; several carry them in their cells, for width.
     columns = unlearned if len(unlearned) == 1 else []
     headers += [_odds_header(names[place]) for place in columns]
     width = len(shape)

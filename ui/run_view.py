@@ -171,6 +171,13 @@ def _why_no_line(title: str, rows: charts.Rows, run: Run) -> str:
     return "Appears while the run goes on."
 
 
+RULES = {
+    "accuracy": "Right: the fact stands in the answer. Classification: the true option is the likeliest of four, "
+    "so 0.25 is chance and what a model that never knew would score. ⚠ collapsed: the answers are no longer language.",
+    "probability": "The true answer's likelihood a token (geometric mean), averaged over items.",
+}
+
+
 def scores_table(scores: list[dict[str, Any]], metric: str, state: str = "succeeded") -> Markup:
     """Set, Task, With picture, As text, n: a row for each set and task of one metric."""
     chosen = [score for score in scores if score["metric"] == metric]
@@ -183,7 +190,8 @@ def scores_table(scores: list[dict[str, Any]], metric: str, state: str = "succee
     for score in chosen:
         cells.setdefault((score["set"], score["task"]), {})[score["modality"]] = score
     rows = [_score_row(item_set, task, cells[item_set, task]) for item_set, task in sorted(cells, key=_set_order)]
-    return parts.table(["Set", "Task", "With picture", "As text", "n"], rows, numbers=[4], label=f"{metric} by set")
+    shown = parts.table(["Set", "Task", "With picture", "As text", "n"], rows, numbers=[4], label=f"{metric} by set")
+    return shown + Markup('<p class="lethe-foot">{}</p>').format(RULES[metric]) if metric in RULES else shown
 
 
 def _set_order(cell: tuple[str, str]) -> tuple[int, str]:

@@ -80,6 +80,18 @@ class Benchmark(Protocol):
 
     def people(self) -> list[Person]: ...
 
+    def pictures(self, subject: str) -> dict[str, list[Path]]:
+        """A person's pictures by kind: `training`, `held-out` and whatever else the benchmark has."""
+        ...
+
+    def item(self, item_id: str) -> Item:
+        """The item of that id. Raises `BadRequest`."""
+        ...
+
+    def wrong_value(self, item: Item) -> str | None:
+        """A plausible value of the item's attribute that is not the person's; None where none is known."""
+        ...
+
     def split(self, request: ForgetRequest) -> Split:
         """Raises `BadRequest` for an unknown person or when nobody would be left to retain."""
         ...

@@ -32,6 +32,9 @@ from backend.spec import ProbeSpec, faults
 from storage.database import connect
 
 WATCH_S = 1.0
+RELEASE_WAIT_S = 5.0
+"""How long an answer that is being given may hold up the giving back of memory."""
+
 log = logging.getLogger("lethe.probe")
 
 
@@ -61,8 +64,12 @@ def application(probe: Probe, token: str) -> Starlette:
     def release(request: Request) -> Response:
         if (no := refused(request)) is not None:
             return no
-        with turn:
+        if not turn.acquire(timeout=RELEASE_WAIT_S):
+            return JSONResponse({"error": "an answer is being given"}, 409)
+        try:
             probe.bases.release()
+        finally:
+            turn.release()
         return JSONResponse({"released": True})
 
     return Starlette(routes=[Route("/ask", ask, methods=["POST"]), Route("/release", release, methods=["POST"])])

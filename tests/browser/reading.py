@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Request, expect
 
 from tests.browser.lab import RunningLab
 
 BAR = "nav[aria-label=Pages]"
+TICK_PATH = "/run/predict"
 PROGRESS = "[role=progressbar]:visible"
 
 
@@ -18,6 +19,17 @@ def visit(page: Page, lab: RunningLab, path: str) -> Page:
     expect(page.locator("h1:visible")).to_have_count(1)
     expect(page.locator(".lethe-activity")).not_to_be_empty()
     return page
+
+
+def is_tick(request: Request) -> bool:
+    """Whether a timer's question to the server, which goes past the queue."""
+    return TICK_PATH in request.url
+
+
+def settle(page: Page) -> None:
+    """Waits until the page's timers have asked the server, and been answered, twice over."""
+    for _ in range(4):
+        page.wait_for_event("requestfinished", is_tick)
 
 
 def shows_state(page: Page, state: str) -> None:

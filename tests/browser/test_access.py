@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PATIENCE_MS, WIDE
 from tests.browser.lab import RunningLab
-from tests.browser.reading import visit
+from tests.browser.reading import settle, visit
 
 PATHS = ("/", "/launch", "/runs", "/runs?run=…", "/probe")
 THEMES = ("light", "dark")
@@ -28,7 +28,7 @@ def shown(request: pytest.FixtureRequest, lab: RunningLab, chromium: Browser) ->
     context = chromium.new_context(viewport=WIDE, reduced_motion="reduce")
     context.set_default_timeout(PATIENCE_MS)
     page = visit(context.new_page(), lab, f"{path}{'&' if '?' in path else '?'}__theme={theme}")
-    page.wait_for_load_state("networkidle")
+    settle(page)
     yield page
     context.close()
 
