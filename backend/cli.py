@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sqlalchemy import Engine
@@ -138,12 +139,16 @@ def list_runs(
     as_json: AsJson = False,
 ) -> None:
     """The runs, newest first."""
+    if state is not None and state not in set(RunState):
+        _fail(f"there is no state called {state!r}; there are {', '.join(RunState)}")
     found = runs.listing(_engine(), kind=kind, states=[state] if state else None, limit=limit)
     if as_json:
         return _print_json([run_summary(run) for run in found])
     table = Table("id", "name", "kind", "state", "progress")
     for run in found:
-        table.add_row(run.id[:8], run.name, run.kind, str(run.state), f"{run.step} of {run.steps}" if run.steps else "")
+        table.add_row(
+            run.id[:8], escape(run.name), run.kind, str(run.state), f"{run.step} of {run.steps}" if run.steps else ""
+        )
     out.print(table)
 
 
@@ -154,9 +159,9 @@ def show(run: str, as_json: AsJson = False) -> None:
     report = run_report(engine, runs.find(engine, run).id)
     if as_json:
         return _print_json(report)
-    out.print(f"[bold]{report['name']}[/] · {report['kind']} · {report['state']}  ({report['id']})")
+    out.print(f"[bold]{escape(report['name'])}[/] · {report['kind']} · {report['state']}  ({report['id']})")
     if report["error"]:
-        out.print(f"[red]{report['error']}[/]")
+        out.print(f"[red]{escape(report['error'])}[/]")
     table = Table("set", "task", "modality", "metric", "value", "95 % interval", "n")
     for score in report["scores"]:
         value = "" if score["value"] is None else f"{score['value']:.2f}"
@@ -223,7 +228,7 @@ def probe(
     for answer in answers:
         likelihood = "" if answer["likelihood"] is None else f"  p(true) {answer['likelihood']:.2f}"
         stamp = answer["stamp"]
-        out.print(f"[bold]{answer['role']}[/] {answer['label']}: {answer['text']}{likelihood}")
+        out.print(f"[bold]{answer['role']}[/] {escape(answer['label'])}: {escape(answer['text'])}{likelihood}")
         out.print(
             f"  ckpt {stamp['checkpoint'][:8]} · adapter {stamp['adapter']} · {stamp['decoding']} · {stamp['device']}",
             style="dim",
@@ -372,7 +377,9 @@ def _wait(engine: Engine, run_id: str, *, quiet: bool) -> None:
                 total=run.steps or 1,
                 completed=run.step or 0,
             )
-            parked = run.state == RunState.INTERRUPTED and run.requested_stop == "save"
+            parked = run.state == RunState.INTERRUPTED and (
+                run.requested_stop == "save" or run.attempt >= run.max_attempts
+            )
             if run.state in ENDED or parked:
                 return
             if not workers(engine, alive_within_s=10) and (process is None or process.poll() is not None):

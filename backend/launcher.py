@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.benchmarks.item import Benchmark
 from backend.demo_runs import demo_runs
@@ -64,10 +65,13 @@ def keep_worker(engine: Engine, home: Path) -> None:
 def _watch(engine: Engine, home: Path) -> None:
     process: subprocess.Popen[bytes] | None = None
     while True:
-        if (process is None or process.poll() is not None) and not workers(engine, alive_within_s=10):
-            if process is not None:
-                log.warning("the worker ended (%s); starting another", process.returncode)
-            process = start_worker(home)
+        try:
+            if (process is None or process.poll() is not None) and not workers(engine, alive_within_s=10):
+                if process is not None:
+                    log.warning("the worker ended (%s); starting another", process.returncode)
+                process = start_worker(home)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("no worker could be started, tried again: %s", error)
         threading.Event().wait(WATCH_S)
 
 

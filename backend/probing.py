@@ -7,6 +7,7 @@ Both stand in the workers table, so whoever can read the lab's database can ask.
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -33,9 +34,11 @@ class Address:
 
 
 def find_server(engine: Engine) -> Address | None:
-    """The probe of a worker that is alive, or None."""
-    for worker in workers(engine):
-        if worker.probe_url and worker.probe_token:
+    """The probe of the newest worker that is alive and can be reached from here, or None."""
+    for worker in reversed(workers(engine)):
+        # a loopback address of another machine would be a port of this one
+        here = worker.host == socket.gethostname() or "//127." not in (worker.probe_url or "")
+        if worker.probe_url and worker.probe_token and here:
             return Address(worker.probe_url, worker.probe_token)
     return None
 

@@ -160,13 +160,13 @@ MEMORISING = Training(
     adapter="full",
     modules="all",
     learning_rate=2e-3,
-    steps=420,
+    steps=450,
     batch_size=64,
     schedule="cosine",
     warmup=0.1,
     weight_decay=0.01,
-    evaluate_every=140,
-    save_every=140,
+    evaluate_every=150,
+    save_every=150,
 )
 """Memorises the demo world from random weights; what it reaches is in docs/lab-notes.md."""
 

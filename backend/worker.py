@@ -8,11 +8,13 @@ the worker can be killed at any moment and started again, and goes on from the r
 from __future__ import annotations
 
 import logging
+import math
 import multiprocessing
 import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -22,16 +24,21 @@ import httpx
 import psutil
 from sqlalchemy import Engine
 
+from backend.liveness import alive, started_at
 from backend.versions import versions
 from storage import checkpoints, runs
 from storage import workers as worker_rows
+from storage.errors import NotFound
 from storage.tables import Run, RunState, new_id
 
 PRELOAD = ["backend.runs.process", "backend.inference.server"]
 POLL_S = 0.3
+AFTER_FAULT_S = 1.0
+PROBE_START_S = 60.0
+PROBE_AGAIN_S = 10.0
 HEARTBEAT_S = 5.0
 REAP_S = 2.0
-GRACE_S = {"save": 120.0, "cancel": 20.0}
+GRACE_S = {"save": 600.0, "cancel": 20.0}
 """How long a run may take to see that it should stop, before it is told by a signal."""
 RELEASE_S = 8.0
 KILL_AFTER_S = 10.0
@@ -59,7 +66,7 @@ class Worker:
     def __init__(self, engine: Engine, home: Path, *, parent: int | None = None, probe: bool = True) -> None:
         self.engine, self.home = engine, home
         self.id, self.host = new_id(), socket.gethostname()
-        self.process = psutil.Process()
+        self.pid, self.started_at = os.getpid(), started_at(os.getpid()) or 0.0
         self._parent = psutil.Process(parent) if parent else None
         self._with_probe = probe
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
@@ -70,6 +77,7 @@ class Worker:
         self._probe_at = ("", "")
         self._stopping = False
         self._beaten_at = self._reaped_at = self._worked_at = 0.0
+        self._probe_tried_at = -math.inf
 
     # -- the loop -------------------------------------------------------------------------------------------------
 
@@ -79,12 +87,13 @@ class Worker:
             self.engine,
             worker_id=self.id,
             host=self.host,
-            pid=self.process.pid,
-            pid_started_at=self.process.create_time(),
+            pid=self.pid,
+            pid_started_at=self.started_at,
             device=device_words(),
             devices=[slot.device for slot in self._slots],
             versions=versions(),
         )
+        self._reap()
         checkpoints.sweep(self.engine, self.home)
         log.info("worker %s on %s", self.id[:8], device_words())
         self._worked_at = time.monotonic()
@@ -96,20 +105,39 @@ class Worker:
             self._leave()
 
     def tick(self) -> None:
-        """One round: heartbeat, reap, look after the probe and the running, claim."""
-        now = time.monotonic()
-        if now - self._beaten_at >= HEARTBEAT_S:
-            worker_rows.worker_heartbeat(self.engine, self.id)
-            self._beaten_at = now
-        if now - self._reaped_at >= REAP_S:
-            self._reap()
-            self._reaped_at = now
-        self._look_after_probe()
+        """One round: heartbeat, reap, look after the running, claim, look after the probe.
+
+        A step that fails (a busy database, a full disk) is logged and taken again in the next round: a worker that
+        ended for it would take every run it holds with it.
+        """
+        self._attempt(self._beat)
+        self._attempt(self._reap_now_and_then)
         for slot in self._slots:
-            if slot.process is not None:
-                self._look_after(slot)
-            if slot.process is None:
-                self._claim(slot)
+            self._attempt(lambda slot=slot: self._serve(slot))
+        self._attempt(self._look_after_probe)
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception:
+            log.exception("a round of the worker failed; it goes on")
+            time.sleep(AFTER_FAULT_S)
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._beaten_at >= HEARTBEAT_S:
+            worker_rows.worker_heartbeat(self.engine, self.id)
+            self._beaten_at = time.monotonic()
+
+    def _reap_now_and_then(self) -> None:
+        if time.monotonic() - self._reaped_at >= REAP_S:
+            self._reap()
+            self._reaped_at = time.monotonic()
+
+    def _serve(self, slot: Slot) -> None:
+        if slot.process is not None:
+            self._look_after(slot)
+        if slot.process is None:
+            self._claim(slot)
 
     def stop(self, *_: object) -> None:
         """Leave after this round. Fit to be a signal handler."""
@@ -153,8 +181,8 @@ class Worker:
             database=self.engine.url.render_as_string(hide_password=False),
             device=slot.device,
             log_file=log_path(self.home, run.id),
-            worker_pid=self.process.pid,
-            worker_started_at=self.process.create_time(),
+            worker_pid=self.pid,
+            worker_started_at=self.started_at,
         )
         slot.run, slot.told_at = run, None
         slot.process = self._context.Process(target=start, args=(orders,), name=f"run {run.id[:8]}")
@@ -169,7 +197,11 @@ class Worker:
             return
         code = slot.process.exitcode
         slot.process.join()
-        run = runs.get(self.engine, slot.run.id)
+        try:
+            run = runs.get(self.engine, slot.run.id)
+        except NotFound:
+            slot.process = slot.run = None  # deleted as soon as it had ended
+            return
         if run.state in (RunState.RUNNING, RunState.STOPPING) and run.attempt == slot.run.attempt:
             log.warning("run %s ended without a word (%s)", run.id[:8], _exit_words(code))
             self._append(run, f"the process ended without a word: {_exit_words(code)}")
@@ -178,7 +210,10 @@ class Worker:
 
     def _press(self, slot: Slot) -> None:
         assert slot.process is not None and slot.run is not None
-        run = runs.get(self.engine, slot.run.id)
+        try:
+            run = runs.get(self.engine, slot.run.id)
+        except NotFound:
+            return  # its process notices by itself
         if run.stop_requested_at is None or run.requested_stop == "none" or run.state != RunState.STOPPING:
             return
         waited = time.time() - run.stop_requested_at
@@ -195,7 +230,7 @@ class Worker:
         """Rows whose process is gone become interrupted; a process whose worker is gone is ended first."""
         known = {self.id} | {
             worker.id
-            for worker in worker_rows.workers(self.engine)
+            for worker in worker_rows.workers(self.engine, alive_within_s=math.inf)
             if worker.host != self.host or alive(worker.pid, worker.pid_started_at)
         }
         for run in runs.listing(self.engine, states=[RunState.RUNNING, RunState.STOPPING]):
@@ -219,6 +254,9 @@ class Worker:
     def _look_after_probe(self) -> None:
         if not self._with_probe or (self._probe is not None and self._probe.is_alive()):
             return
+        if time.monotonic() - self._probe_tried_at < PROBE_AGAIN_S:
+            return
+        self._probe_tried_at = time.monotonic()
         from backend.inference.server import serve
 
         receiver, sender = self._context.Pipe(duplex=False)
@@ -229,8 +267,8 @@ class Worker:
                 self.home,
                 self.engine.url.render_as_string(hide_password=False),
                 self._slots[0].device,
-                self.process.pid,
-                self.process.create_time(),
+                self.pid,
+                self.started_at,
                 self.home / "logs" / "probe.log",
             ),
             name="probe",
@@ -239,14 +277,18 @@ class Worker:
         self._probe.start()
         sender.close()
         # The first start waits for the imports of the fork server, which nothing else could do without either.
-        if receiver.poll(120):
-            self._probe_at = receiver.recv()
+        try:
+            answered = receiver.poll(PROBE_START_S)
+            self._probe_at = receiver.recv() if answered else self._probe_at
+        except EOFError:
+            answered = False
+        if answered:
             worker_rows.worker_heartbeat(
                 self.engine, self.id, probe_url=self._probe_at[0], probe_token=self._probe_at[1]
             )
             log.info("probe at %s", self._probe_at[0])
         else:
-            log.error("the probe did not start; it is tried again")
+            log.error("the probe did not start; it is tried again (logs/probe.log says why)")
             self._probe.kill()
             self._probe = None
 
@@ -295,15 +337,6 @@ def device_words() -> str:
         count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return f"CPU, {count} cores"
     return f"{len(found)} GPU{'s' if len(found) > 1 else ''}"
-
-
-def alive(pid: int, started_at: float) -> bool:
-    """True when that very process still runs: process numbers are used again, start times are not."""
-    try:
-        process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - started_at) < 1.0
-    except psutil.NoSuchProcess:
-        return False
 
 
 def log_path(home: Path, run_id: str) -> Path:

@@ -160,7 +160,10 @@ def discard(engine: Engine, home: Path, checkpoint: Checkpoint) -> None:
             session.delete(row)
             session.flush()
             touch_run(session, run_id)
-    shutil.rmtree(path_of(home, checkpoint), ignore_errors=True)
+    folder = path_of(home, checkpoint)
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
 
 
 def prune(engine: Engine, home: Path, run_id: str, keep: int) -> list[Checkpoint]:

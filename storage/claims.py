@@ -157,6 +157,9 @@ def finish(
         run.message = run.message if message is None else message
         # a cancel that came while the run was saving itself is still a cancel
         cancelled = state == RunState.INTERRUPTED and run.requested_stop == STOP_CANCEL
+        if state == RunState.INTERRUPTED and run.requested_stop == STOP_NONE:
+            # Its worker left and it saved itself: no failed attempt, so none is used up.
+            run.max_attempts += 1
         _leave(run, RunState.CANCELLED if cancelled else RunState(state), next_rev(session))
     return run
 
@@ -164,9 +167,9 @@ def finish(
 def reap(engine: Engine, host: str, alive: Callable[[int, float], bool], *, now: float | None = None) -> list[Run]:
     """Take back the runs whose process is gone; returns them as they stand afterwards.
 
-    Gone: on this `host`, a process for which `alive(pid, pid_started_at)` is false; on any host, a lease that
-    ran out before `now` (unix seconds). A run comes back as interrupted, or cancelled if that was asked for,
-    or failed when its attempts are used up.
+    Gone: on this `host`, a process for which `alive(pid, pid_started_at)` is false; elsewhere, or before a process
+    is known, a lease that ran out before `now` (unix seconds). A run comes back as interrupted, or cancelled if that
+    was asked for, or failed when its attempts are used up.
     """
     moment = time.time() if now is None else now
     with reading(engine) as session:
@@ -221,10 +224,10 @@ def _leave(run: Run, state: RunState, rev: int) -> None:
 
 
 def _is_gone(run: Run, host: str, alive: Callable[[int, float], bool], now: float) -> bool:
-    if run.lease_until is not None and run.lease_until < now:
-        return True
-    here = run.host == host and run.pid is not None and run.pid_started_at is not None
-    return here and not alive(run.pid or 0, run.pid_started_at or 0.0)
+    if run.host == host and run.pid is not None and run.pid_started_at is not None:
+        # A machine that slept lets leases run out; here the process itself can be looked at.
+        return not alive(run.pid, run.pid_started_at)
+    return run.lease_until is not None and run.lease_until < now
 
 
 def _take_back(run: Run, rev: int) -> None:

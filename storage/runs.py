@@ -318,7 +318,7 @@ def seconds_per_step(engine: Engine, kind: str, like: Mapping[str, Any]) -> tupl
     {"model": "demo", "training.batch_size": 8}.
     """
     columns = select(Run.spec, Run.started_at, Run.finished_at, Run.steps)
-    measured = (Run.kind == kind, Run.state == RunState.SUCCEEDED, Run.steps > 0, Run.resumed_from.is_(None))
+    measured = (Run.kind == kind, Run.state == RunState.SUCCEEDED, Run.steps > 0, Run.attempt == 1)
     with reading(engine) as session:
         statement = columns.where(*measured).order_by(Run.finished_at.desc()).limit(_REMEMBERED)
         past = session.execute(statement).all()

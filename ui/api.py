@@ -13,6 +13,7 @@ import gradio as gr
 from pydantic import ValidationError
 
 from backend import probing
+from backend.benchmarks import open_benchmark
 from backend.presets import fill
 from backend.queueing import queue
 from backend.reports import run_report, run_summary
@@ -120,6 +121,7 @@ def spec_from(given: dict[str, Any]) -> RunSpec:
 
 def _submit(lab: Lab, given: dict[str, Any], name: str) -> str:
     spec = spec_from(given)
+    open_benchmark(spec.benchmark, lab.home).split(spec.request)
     asked = spec.model_dump()
     usual = " · ".join(word for word in (method_of(asked) or spec.kind, words_of_request(asked)) if word)
     return queue(lab.engine, spec, name.strip() or usual).id

@@ -34,7 +34,7 @@ CSS = """
   background: var(--lethe-well); }
 .lethe-portrait-none { display: grid; place-items: center; text-align: center; color: var(--lethe-grey);
   font-size: 13px; padding: 12px; box-sizing: border-box; }
-.lethe-unsent .lethe-portrait { opacity: .3; filter: grayscale(1); }
+.lethe-unsent img.lethe-portrait { opacity: .3; filter: grayscale(1); }
 .lethe-subject-words { min-width: 0; font-size: 13.5px; line-height: 1.45; }
 .lethe-subject-name { font-weight: 650; font-size: 15px; margin: 0 0 2px; overflow-wrap: anywhere; }
 .lethe-standing { list-style: none; margin: 0; padding: 0; }

@@ -20,7 +20,7 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 
-from backend.benchmarks import demo_words as words
+import backend.benchmarks.demo_words as words
 from backend.benchmarks.drawing.looks import Look, distinct_looks
 from backend.benchmarks.item import BadRequest, Item, ItemSet, Modality, Person, Split, Task
 from backend.benchmarks.portraits import HELD_OUT_VIEWS, TRAINING_VIEWS, draw

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 import torch
-from peft import PeftConfig, PeftModel
+from peft import PeftModel
 from sqlalchemy import Engine
 
 from backend.models.anatomy import anatomy
@@ -119,8 +119,12 @@ class Bases:
             base.model = PeftModel.from_pretrained(base.model, folder, adapter_name=adapter.id)
             base.model.lethe_anatomy = parts
         base.adapters.append(adapter.id)
-        targets = PeftConfig.from_pretrained(folder).target_modules or ()
-        base.language_only &= all(base.model.lethe_anatomy.part_of(target) == "language" for target in targets)
+        carriers = [
+            name.removeprefix("base_model.model.")
+            for name, module in base.model.named_modules()
+            if adapter.id in getattr(module, "lora_A", {})
+        ]
+        base.language_only &= all(base.model.lethe_anatomy.part_of(name) == "language" for name in carriers)
         base.model.eval()
 
     def _make_room(self, size: int) -> None:

@@ -16,8 +16,8 @@ from backend.benchmarks.item import Item
 from backend.inference.generate import end_tokens, generate
 from backend.metrics.answers import holds
 from backend.metrics.score import Answered
+from backend.models.answers import Answers, read_answers
 from backend.models.encoding import Encoded, Encoder, place
-from backend.objectives.answers import Answers, read_answers
 from backend.spec import Decoding
 
 LONGEST_ANSWER = 16
@@ -47,8 +47,8 @@ def _answer(
 @contextmanager
 def merged(model: Any) -> Iterator[None]:
     """Adapters folded into the weights for as long as many questions are asked: the same model, and faster."""
-    if not isinstance(model, PeftModel):
-        yield
+    if not isinstance(model, PeftModel) or next(model.parameters()).dtype != torch.float32:
+        yield  # in bf16 adding and taking away again would not give the same weights back
         return
     model.merge_adapter()
     try:

@@ -7,6 +7,7 @@ checkpoint's id and hash, the adapter's state, the decoding, the device and the 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -24,16 +25,18 @@ from backend.benchmarks.item import BadRequest, Item
 from backend.inference.bases import Bases, NoRoom, Seat
 from backend.inference.generate import end_tokens, stream
 from backend.metrics.answers import holds
+from backend.models.anatomy import UnknownAnatomy
+from backend.models.answers import read_answers
 from backend.models.encoding import place
 from backend.models.loading import ModelRefused
-from backend.objectives.answers import read_answers
 from backend.reports import role_of
 from backend.spec import ForgetRequest, ProbeSpec
-from storage import results, runs
+from storage import checkpoints, results, runs
 from storage.errors import StorageError
 
 UNDERSTOOD = (ModelRefused, NoRoom, AttackNeeds, BadRequest, StorageError, UnidentifiedImageError)
 FEW_SHOT_EXAMPLES = 3
+log = logging.getLogger("lethe.probe")
 Event = dict[str, Any]
 
 
@@ -65,6 +68,10 @@ class Probe:
             yield from self._ask(spec)
         except UNDERSTOOD as error:
             yield {"event": "error", "message": str(error)}
+        except (UnknownAnatomy, ValueError, OSError, Image.DecompressionBombError) as error:
+            log.exception("a question could not be answered")
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            yield {"event": "error", "message": f"this could not be asked: {first}"}
         except torch.cuda.OutOfMemoryError:
             self.bases.release()
             yield {
@@ -73,10 +80,10 @@ class Probe:
             }
 
     def _ask(self, spec: ProbeSpec) -> Iterator[Event]:
-        began = time.monotonic()
         wrapped = self._wrap(spec)
         image = Image.open(spec.image).convert("RGB") if spec.image else None
         rows = [Row(index, seat, *self._named(seat)) for index, seat in enumerate(self.bases.seats(spec.models))]
+        began = time.monotonic()
         yield {"event": "start", "answers": [_head(row) for row in rows]}
         groups = _groups(rows)
         streams = [_generate(group, spec, wrapped, image, began) for group in groups]
@@ -111,7 +118,7 @@ class Probe:
         benchmark = open_benchmark("demo", self._home)
         item = benchmark.item(spec.item_id) if spec.item_id else None
         wrong = benchmark.wrong_value(item) if item else None
-        subjects = set(benchmark.split(ForgetRequest(ratio=15)).forget) | ({item.subject} if item else set())
+        subjects = self._forgotten(benchmark, spec) | ({item.subject} if item else set())
         return wrap(
             spec.attack,
             spec.question,
@@ -119,6 +126,15 @@ class Probe:
             wrong=wrong,
             examples=_examples(benchmark, item, subjects),
         )
+
+    def _forgotten(self, benchmark: Any, spec: ProbeSpec) -> set[str]:
+        """Everybody that one of the asked models was made to forget, or never saw."""
+        found: set[str] = set()
+        for reference in spec.models:
+            run = runs.get(self._engine, checkpoints.find(self._engine, reference).run_id)
+            if role_of(run.kind, run.spec) != "original" and run.spec.get("request"):
+                found |= set(benchmark.split(ForgetRequest.model_validate(run.spec["request"])).forget)
+        return found
 
     def _stamp(self, row: Row, spec: ProbeSpec) -> dict[str, Any]:
         parameter = next(row.seat.base.model.parameters())
@@ -242,7 +258,8 @@ def _examples(benchmark: Any, item: Item | None, excluded: set[str]) -> list[tup
         if person.id in excluded or person.public_figure:
             continue
         for one in benchmark.training_items((person.id,), "text"):
-            if one.task == "generation" and one.attribute == attribute:
+            tells = item is not None and one.key == item.key
+            if one.task == "generation" and one.attribute == attribute and not tells:
                 found.append((one.question, one.answer))
                 break
         if len(found) == FEW_SHOT_EXAMPLES:

@@ -7,7 +7,6 @@ unless `LETHE_PROBE_HOST` says otherwise, and every request needs its token.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import secrets
 import socket
@@ -17,7 +16,6 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import psutil
 import transformers
 import uvicorn
 from pydantic import ValidationError
@@ -27,15 +25,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from backend.inference.probe import Probe
-from backend.models.loading import pick_device
+from backend.liveness import alive
+from backend.models.loading import pick_device, show_only
 from backend.spec import ProbeSpec, faults
 from storage.database import connect
 
 WATCH_S = 1.0
 RELEASE_WAIT_S = 5.0
 """How long an answer that is being given may hold up the giving back of memory."""
-
-log = logging.getLogger("lethe.probe")
 
 
 def application(probe: Probe, token: str) -> Starlette:
@@ -92,7 +89,7 @@ def serve(
     os.dup2(descriptor, sys.stdout.fileno())
     os.dup2(descriptor, sys.stderr.fileno())
     if device.startswith("cuda:"):
-        os.environ["CUDA_VISIBLE_DEVICES"] = device.removeprefix("cuda:")
+        show_only(device)
     transformers.utils.logging.disable_progress_bar()
     host = os.environ.get("LETHE_PROBE_HOST", "127.0.0.1")
     listener = socket.socket()
@@ -112,10 +109,6 @@ def _reachable(host: str) -> str:
 
 def _leave_with_worker(pid: int, started_at: float) -> None:
     """A probe without its worker is in nobody's table; it ends itself."""
-    while True:
-        try:
-            if abs(psutil.Process(pid).create_time() - started_at) > 1.0:
-                os._exit(0)
-        except psutil.NoSuchProcess:
-            os._exit(0)
+    while alive(pid, started_at):
         threading.Event().wait(WATCH_S)
+    os._exit(0)

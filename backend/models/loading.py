@@ -51,6 +51,13 @@ def pick_device(wanted: str | None = None) -> torch.device:
     return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
 
 
+def show_only(device: str) -> None:
+    """Hides every GPU but `cuda:N` from this process, N counted among those it was shown. Before CUDA is touched."""
+    number = int(device.removeprefix("cuda:"))
+    shown = [one for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.strip()]
+    os.environ["CUDA_VISIBLE_DEVICES"] = shown[number] if shown else str(number)
+
+
 def load(source: str | Path, *, precision: str = "fp32", device: torch.device | None = None) -> Loaded:
     """Raises `ModelRefused`. The model is in eval mode, on `device` (default: `pick_device()`)."""
     source = str(source)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from backend.objectives.answers import Answers
+from backend.models.answers import Answers
 
 
 def ga(policy: Answers, reference_sums: Tensor | None, beta: float) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
-from backend.objectives.answers import read_answers
+from backend.models.answers import read_answers
 from backend.objectives.forget import FORGET_TERMS, NEEDS_REFERENCE_SUMS
 from backend.objectives.retain import NEEDS_REFERENCE, RETAIN_TERMS
 from backend.spec import Objective

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from backend.objectives.answers import Answers
+from backend.models.answers import Answers
 
 
 def ce(policy: Answers, reference: Answers | None) -> Tensor:

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage import results, runs
-from storage.errors import ClaimLost
+from storage.errors import ClaimLost, NotFound
 from storage.tables import Run
 
 PULSE_S = 5.0
@@ -30,8 +31,8 @@ RATE_WINDOW = 30
 log = logging.getLogger("lethe.run")
 
 
-class Stopped(Exception):
-    """The run was asked to end: `how` is `save` or `cancel`."""
+class Stopped(BaseException):
+    """The run was asked to end: `how` is `save` or `cancel`. No `except Exception` on the way may swallow it."""
 
     def __init__(self, how: str) -> None:
         super().__init__(f"asked to stop ({how})")
@@ -62,6 +63,7 @@ class Job:
     worker_alive: Callable[[], bool] = lambda: True
     _asked: str = "none"
     _told: str = "none"
+    saving: bool = False
     _clock: Clock = field(default_factory=Clock)
     _written_at: float = 0.0
     _points: list[tuple[int, str, float]] = field(default_factory=list)
@@ -77,9 +79,10 @@ class Job:
 
         Raises `Stopped` in the latter case. Fit to be a signal handler.
         """
-        if self.wish != "none":
-            raise Stopped(self.wish)
-        self._told = "save"
+        if self.wish == "none" or self.saving:
+            self._told = "save"
+            return
+        raise Stopped(self.wish)
 
     @property
     def id(self) -> str:
@@ -97,10 +100,12 @@ class Job:
             if time.monotonic() - beaten_at >= PULSE_S:
                 try:
                     self._asked = runs.heartbeat(self.engine, self.id, self.run.attempt)
-                except ClaimLost:
-                    log.error("this run has ended or was taken up by another process; this one ends")
+                    beaten_at = time.monotonic()
+                except (ClaimLost, NotFound):
+                    log.error("this run has ended, was deleted or was taken up by another process; this one ends")
                     os._exit(71)
-                beaten_at = time.monotonic()
+                except SQLAlchemyError as error:
+                    log.warning("the database did not take the heartbeat, tried again: %s", error)
             time.sleep(WATCH_S)
 
     def say(self, message: str) -> None:

@@ -15,14 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import torch
 import transformers
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.benchmarks import open_benchmark
 from backend.benchmarks.item import BadRequest
+from backend.liveness import alive, started_at
 from backend.models.anatomy import UnknownAnatomy
-from backend.models.loading import ModelRefused, pick_device
+from backend.models.loading import ModelRefused, pick_device, show_only
 from backend.runs.evaluate import evaluate
 from backend.runs.job import Job, Stopped, log
 from backend.runs.train import finetune, unlearn
@@ -56,12 +57,11 @@ def start(orders: Orders) -> None:
     os.setsid()
     _write_to(orders.log_file)
     if orders.device.startswith("cuda:"):
-        os.environ["CUDA_VISIBLE_DEVICES"] = orders.device.removeprefix("cuda:")
+        show_only(orders.device)
     transformers.utils.logging.disable_progress_bar()
     warnings.simplefilter("ignore", FutureWarning)
     engine = connect(orders.database)
-    own = psutil.Process()
-    runs.attach(engine, orders.run_id, orders.attempt, own.pid, own.create_time())
+    runs.attach(engine, orders.run_id, orders.attempt, os.getpid(), started_at(os.getpid()) or 0.0)
     job = Job(engine, orders.home, runs.get(engine, orders.run_id), worker_alive=_watching(orders))
     signal.signal(signal.SIGTERM, job.tell)
     job.start_pulse()
@@ -90,6 +90,7 @@ def carry_out(job: Job, device: torch.device) -> None:
         log.info("stopped and saved" if kept else "cancelled")
     except Exception as error:
         log.exception("the run failed")
+        _flush_quietly(job)
         runs.finish(engine, run.id, run.attempt, "failed", error=sentence(error))
     finally:
         shutil.rmtree(job.home / "scratch" / run.id, ignore_errors=True)
@@ -98,8 +99,11 @@ def carry_out(job: Job, device: torch.device) -> None:
 def _do(job: Job, device: torch.device) -> str | None:
     spec = read_spec(job.run.spec)
     benchmark = open_benchmark(spec.benchmark, job.home)
+    seed = getattr(getattr(spec, "training", None), "seed", None)
     job.note(
-        versions=versions() | {"device": str(device), "data": benchmark.fingerprint, "threads": torch.get_num_threads()}
+        versions=versions()
+        | {"seed": seed}
+        | {"device": str(device), "data": benchmark.fingerprint, "threads": torch.get_num_threads()}
     )
     if isinstance(spec, FinetuneSpec):
         return finetune(job, spec, benchmark, device).id
@@ -108,6 +112,14 @@ def _do(job: Job, device: torch.device) -> str | None:
     assert isinstance(spec, EvaluateSpec)
     evaluate(job, spec, benchmark, device)
     return None
+
+
+def _flush_quietly(job: Job) -> None:
+    """The curve up to a failure; if even that cannot be written, the failure itself matters more."""
+    try:
+        job.flush()
+    except SQLAlchemyError as error:
+        log.warning("the last points of the curves were not kept: %s", error)
 
 
 def sentence(error: BaseException) -> str:
@@ -123,13 +135,7 @@ def sentence(error: BaseException) -> str:
 
 
 def _watching(orders: Orders) -> Callable[[], bool]:
-    def worker_alive() -> bool:
-        try:
-            return abs(psutil.Process(orders.worker_pid).create_time() - orders.worker_started_at) < 1.0
-        except psutil.NoSuchProcess:
-            return False
-
-    return worker_alive
+    return lambda: alive(orders.worker_pid, orders.worker_started_at)
 
 
 def _write_to(log_file: Path) -> None:

@@ -108,4 +108,10 @@ def _to_row(answer: Answered) -> dict[str, Any]:
 
 
 def _from_row(row: Any, item: Item) -> Answered:
-    return Answered(item, row.text, bool(row.correct), float(row.probability), dict(row.detail or {}))
+    return Answered(
+        item,
+        row.text,
+        bool(row.correct),
+        float("nan") if row.probability is None else float(row.probability),
+        dict(row.detail or {}),
+    )

@@ -20,6 +20,7 @@ from transformers import AutoModelForImageTextToText
 from backend.benchmarks.item import Benchmark, Item
 from backend.models.encoding import Encoded, Encoder
 from backend.models.lineage import Opened, make_trainable, open_checkpoint, open_model, trainable_summary
+from backend.models.loading import ModelRefused
 from backend.objectives.objective import ObjectiveLoss
 from backend.runs.job import Job, Stopped, log
 from backend.runs.scoring import quick_accuracy, score_model, scoring_batch
@@ -179,6 +180,14 @@ class _Keeper:
 
     def _save(self, step: int, role: str, write: Write) -> Checkpoint:
         parent = self._opened.checkpoint
+        self._job.flush()
+        self._job.saving = True
+        try:
+            return self._keep(step, role, write, parent)
+        finally:
+            self._job.saving = False
+
+    def _keep(self, step: int, role: str, write: Write, parent: Checkpoint | None) -> Checkpoint:
         kept = checkpoints.save(
             self._job.engine,
             self._job.home,
@@ -217,7 +226,9 @@ def _restore(job: Job, model: Any, checkpoint: Checkpoint) -> Path:
     """Puts a resume checkpoint's weights into the model; answers the folder its training state lies in."""
     folder = checkpoints.verify(job.home, checkpoint)
     if isinstance(model, PeftModel):
-        set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+        loaded = set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+        if loaded.unexpected_keys:
+            raise ModelRefused(f"the checkpoint of step {checkpoint.step} does not fit this run's adapter")
     else:
         kept = load_weights(folder)
         model.load_state_dict(kept)

@@ -14,6 +14,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from backend.benchmarks.demo import DemoBenchmark
+from storage import runs
+from storage.tables import ENDED
 from tests.browser.lab import RunningLab, wait_until
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -61,6 +63,15 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(autouse=True)
+def quiet_afterwards(lab: RunningLab) -> Iterator[None]:
+    """No test leaves a run at work to the next one."""
+    yield
+    for run in runs.listing(lab.engine):
+        if run.state not in ENDED:
+            lab.cancel(run.id)
 
 
 @pytest.fixture

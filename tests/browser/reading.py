@@ -26,9 +26,9 @@ def is_tick(request: Request) -> bool:
     return TICK_PATH in request.url
 
 
-def settle(page: Page) -> None:
-    """Waits until the page's timers have asked the server, and been answered, twice over."""
-    for _ in range(4):
+def settle(page: Page, ticks: int = 2) -> None:
+    """Waits until the page's timers have asked the server, and been answered, so many times."""
+    for _ in range(ticks):
         page.wait_for_event("requestfinished", is_tick)
 
 

@@ -9,26 +9,51 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from backend import probing
+from backend.spec import ProbeSpec
 from tests.browser.conftest import PATIENCE_MS, WIDE
-from tests.browser.lab import RunningLab
+from tests.browser.lab import RunningLab, wait_until
 from tests.browser.reading import settle, visit
 
-PATHS = ("/", "/launch", "/runs", "/runs?run=…", "/probe")
+PATHS = {
+    "/": "home",
+    "/launch": "launch",
+    "/launch?training.learning_rate=-1": "launch at fault",
+    "/runs": "runs",
+    "/runs?run=RUN": "a run",
+    "/probe": "probe",
+    "/probe?probe=PROBE": "a kept probe",
+}
 THEMES = ("light", "dark")
 WIDTHS = {1440: 900, 390: 844}
 NOT_OURS: dict[str, tuple[str, ...]] = {}
 """By axe's rule, the elements of Gradio's own markup that break it and that a page cannot change."""
 
 
-@pytest.fixture(scope="module", params=[(path, theme) for path in PATHS for theme in THEMES], ids=" ".join)
-def shown(request: pytest.FixtureRequest, lab: RunningLab, chromium: Browser) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def kept_probe(lab: RunningLab) -> str:
+    """The id of a question that both models have answered."""
+    models = tuple(str(lab.named(name)[0].output_checkpoint_id) for name in ("vanilla", "NPO forget10"))
+    wait_until(lambda: probing.find_server(lab.engine) is not None, "a probe is up")
+    address = probing.find_server(lab.engine)
+    assert address is not None
+    *_, last = probing.ask(address, ProbeSpec(models=models, question="Where does Anna live?"))
+    return str(last["probe"])
+
+
+def _called(parameter: tuple[str, str]) -> str:
+    return f"{PATHS[parameter[0]]}, {parameter[1]}"
+
+
+@pytest.fixture(scope="module", params=[(path, theme) for path in PATHS for theme in THEMES], ids=_called)
+def shown(request: pytest.FixtureRequest, lab: RunningLab, kept_probe: str, chromium: Browser) -> Iterator[Page]:
     """A page in a theme, opened once for all that is looked at."""
     path, theme = request.param
-    path = path.replace("…", lab.named("NPO forget10")[0].id)
+    path = path.replace("RUN", lab.named("NPO forget10")[0].id).replace("PROBE", kept_probe)
     context = chromium.new_context(viewport=WIDE, reduced_motion="reduce")
     context.set_default_timeout(PATIENCE_MS)
     page = visit(context.new_page(), lab, f"{path}{'&' if '?' in path else '?'}__theme={theme}")
-    settle(page)
+    settle(page, ticks=1)
     yield page
     context.close()
 
@@ -60,6 +85,11 @@ def faults_of_access(page: Page) -> list[dict[str, Any]]:
             if not any(theirs):
                 found.append({"rule": rule["id"], "impact": rule["impact"], "html": f"{target}  {node['html'][:300]}"})
     return found
+
+
+def test_a_fault_of_access_would_be_noticed(page: Page) -> None:
+    page.set_content("<html lang=en><title>t</title><body><img src='data:,'><p style='color:#ccc'>pale</p>")
+    assert {"image-alt", "color-contrast"} <= {fault["rule"] for fault in faults_of_access(page)}
 
 
 @pytest.mark.parametrize(("path", "button"), [("/launch", "Start"), ("/probe", "Ask")])

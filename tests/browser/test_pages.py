@@ -65,7 +65,7 @@ def test_an_idle_page_is_sent_next_to_nothing(lab: RunningLab, page: Page, path:
     visit(page, lab, address(lab, path))
     settle(page)
     answered: list[Request] = []
-    page.on("requestfinished", answered.append)
+    page.on("requestfinished", lambda request: answered.append(request))
 
     settle(page)
     sizes = [(request.sizes()["responseBodySize"], request.url) for request in answered]

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from backend.benchmarks.demo import DemoBenchmark
+from backend.models.answers import read_answers
 from backend.models.encoding import Encoded, Encoder
 from backend.models.lineage import make_trainable
 from backend.models.loading import load
-from backend.objectives.answers import read_answers
 from backend.objectives.objective import ObjectiveLoss
 from backend.spec import Objective, Training
 from backend.training.plan import PairedPlan, collator
@@ -180,7 +180,7 @@ def test_only_the_declared_parameters_move(bench: Bench, tmp_path: Path, modules
 
 
 def test_ascent_raises_the_forget_loss_and_descent_lowers_the_retain_loss(bench: Bench, tmp_path: Path) -> None:
-    training = Training(adapter="full", modules="all", steps=12, batch_size=4, learning_rate=2e-3)
+    training = Training(adapter="full", modules="all", steps=40, batch_size=4, learning_rate=2e-3)
 
     def losses(model: Any) -> tuple[float, float]:
         with torch.no_grad():

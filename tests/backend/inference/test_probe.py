@@ -19,10 +19,10 @@ from backend.benchmarks.demo import DemoBenchmark
 from backend.inference.generate import end_tokens, generate
 from backend.inference.probe import Probe
 from backend.inference.server import application
+from backend.models.answers import read_answers
 from backend.models.encoding import Encoder
 from backend.models.lineage import make_trainable
 from backend.models.loading import load
-from backend.objectives.answers import read_answers
 from backend.spec import Decoding, FinetuneSpec, ProbeSpec, Training, UnlearnSpec
 from storage import checkpoints, results, runs
 from storage.database import connect, migrate
@@ -144,6 +144,14 @@ def test_every_side_is_answered_by_the_weights_it_names(
         assert answer["likelihood"] == pytest.approx(likelihood, rel=1e-3)
         assert answer["stamp"]["sha256"] == kept.checkpoints[name].sha256
     assert len({answer["likelihood"] for answer in answers}) == len(names), "different models, different answers"
+
+
+def test_models_of_one_lineage_share_their_base_and_are_answered_in_one_batch(kept: Kept) -> None:
+    bases = Probe(kept.engine, kept.home, CPU).bases
+    shared = bases.seats(tuple(kept.checkpoints[name].id for name in ("vanilla", "NPO", "GA")))
+    assert len({id(seat.base) for seat in shared}) == 1 and shared[0].base.language_only
+    wide = bases.seats((kept.checkpoints["wide"].id,))[0]
+    assert not wide.base.language_only, "an adapter on the vision tower cannot be mixed within a batch"
 
 
 def test_the_original_is_itself_again_after_an_unlearned_model_was_asked(kept: Kept) -> None:

@@ -7,10 +7,10 @@ import torch
 from pydantic import ValidationError
 
 from backend.benchmarks.demo import DemoBenchmark
+from backend.models.answers import read_answers
 from backend.models.encoding import Encoder
 from backend.models.lineage import make_trainable
 from backend.models.loading import load
-from backend.objectives.answers import read_answers
 from backend.objectives.objective import ObjectiveLoss
 from backend.spec import Objective, Training
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from backend.objectives.answers import IGNORED, Answers
+from backend.models.answers import IGNORED, Answers
 from backend.objectives.forget import ga, npo
 from backend.objectives.retain import ce, kl
 

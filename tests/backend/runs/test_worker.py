@@ -57,20 +57,21 @@ def test_stop_and_save_then_resume_goes_on_where_it_stopped(engine: Engine, home
 
 
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("victim", ["run", "worker"])
 def test_whatever_is_killed_at_whatever_moment_the_run_is_done_once_and_whole(
-    engine: Engine, home: Path, crew: Workers, seed: int
+    engine: Engine, home: Path, crew: Workers, victim: str, seed: int
 ) -> None:
-    """SIGKILL of the run, of the worker, or of both, at a random step."""
-    chance = random.Random(seed)
+    """SIGKILL of the run's process or of its worker, at a random step."""
+    chance = random.Random(f"{victim} {seed}")
     run = queue(engine, short_finetune(steps=40, save_every=5))
     worker = crew.start()
     at = chance.randint(1, 30)
     wait_until(lambda: (runs.get(engine, run.id).step or 0) >= at)
-    victim = ("run", "worker", "both")[seed % 3]
     pid = runs.get(engine, run.id).pid
-    if victim != "worker" and pid is not None:
+    if victim == "run":
+        assert pid is not None
         os.kill(pid, signal.SIGKILL)
-    if victim != "run":
+    else:
         crew.kill(worker)
         crew.start()
     wait_until(lambda: state(engine, run.id) in ENDED)

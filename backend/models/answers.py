@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-IGNORED = -100
+from backend.models.encoding import IGNORED
 
 
 @dataclass(frozen=True)

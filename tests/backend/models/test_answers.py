@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import torch
 from torch import nn
 
-from backend.objectives.answers import IGNORED, read_answers
+from backend.models.answers import IGNORED, read_answers
 
 
 class Table(nn.Module):
