@@ -16,6 +16,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -24,6 +25,7 @@ import httpx
 import psutil
 from sqlalchemy import Engine
 
+from backend.forked import PRELOAD, Orders, ProbeOrders, answer, carry_out
 from backend.liveness import alive, started_at
 from backend.versions import versions
 from storage import checkpoints, runs
@@ -31,7 +33,6 @@ from storage import workers as worker_rows
 from storage.errors import NotFound
 from storage.tables import Run, RunState, new_id
 
-PRELOAD = ["backend.runs.process", "backend.inference.server"]
 POLL_S = 0.3
 AFTER_FAULT_S = 1.0
 PROBE_START_S = 60.0
@@ -113,7 +114,7 @@ class Worker:
         self._attempt(self._beat)
         self._attempt(self._reap_now_and_then)
         for slot in self._slots:
-            self._attempt(lambda slot=slot: self._serve(slot))
+            self._attempt(partial(self._serve, slot))
         self._attempt(self._look_after_probe)
 
     def _attempt(self, step: Callable[[], None]) -> None:
@@ -171,8 +172,6 @@ class Worker:
         run = runs.claim(self.engine, self.id, self.host, slot.device)
         if run is None:
             return
-        from backend.runs.process import Orders, start
-
         self._release_probe(slot.device)
         orders = Orders(
             run_id=run.id,
@@ -185,7 +184,7 @@ class Worker:
             worker_started_at=self.started_at,
         )
         slot.run, slot.told_at = run, None
-        slot.process = self._context.Process(target=start, args=(orders,), name=f"run {run.id[:8]}")
+        slot.process = self._context.Process(target=carry_out, args=(orders,), name=f"run {run.id[:8]}")
         slot.process.start()
         log.info("run %s (%s) started on %s, process %s", run.id[:8], run.name, slot.device, slot.process.pid)
 
@@ -257,19 +256,19 @@ class Worker:
         if time.monotonic() - self._probe_tried_at < PROBE_AGAIN_S:
             return
         self._probe_tried_at = time.monotonic()
-        from backend.inference.server import serve
-
         receiver, sender = self._context.Pipe(duplex=False)
         self._probe = self._context.Process(
-            target=serve,
+            target=answer,
             args=(
                 sender,
-                self.home,
-                self.engine.url.render_as_string(hide_password=False),
-                self._slots[0].device,
-                self.pid,
-                self.started_at,
-                self.home / "logs" / "probe.log",
+                ProbeOrders(
+                    home=self.home,
+                    database=self.engine.url.render_as_string(hide_password=False),
+                    device=self._slots[0].device,
+                    log_file=self.home / "logs" / "probe.log",
+                    worker_pid=self.pid,
+                    worker_started_at=self.started_at,
+                ),
             ),
             name="probe",
             daemon=True,

@@ -78,6 +78,8 @@ class Benchmark(Protocol):
     title: str
     fingerprint: str
 
+    def __hash__(self) -> int: ...
+
     def people(self) -> list[Person]: ...
 
     def pictures(self, subject: str) -> dict[str, list[Path]]:

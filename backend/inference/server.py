@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import transformers
 import uvicorn
@@ -24,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from backend.forked import ProbeOrders
 from backend.inference.probe import Probe
 from backend.liveness import alive
 from backend.models.loading import pick_device, show_only
@@ -72,32 +72,28 @@ def application(probe: Probe, token: str) -> Starlette:
     return Starlette(routes=[Route("/ask", ask, methods=["POST"]), Route("/release", release, methods=["POST"])])
 
 
-def serve(
-    ready: Connection,
-    home: Path,
-    database: str,
-    device: str,
-    worker_pid: int,
-    worker_started_at: float,
-    log_file: Path,
-) -> None:
+def serve(ready: Connection, orders: ProbeOrders) -> None:
     """The body of the probe's process: binds a free port, sends `(url, token)` through `ready`, and serves until it is
     ended or its worker is gone."""
     os.setsid()
-    log_file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    orders.log_file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(orders.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(descriptor, sys.stdout.fileno())
     os.dup2(descriptor, sys.stderr.fileno())
-    if device.startswith("cuda:"):
-        show_only(device)
+    if orders.device.startswith("cuda:"):
+        show_only(orders.device)
     transformers.utils.logging.disable_progress_bar()
     host = os.environ.get("LETHE_PROBE_HOST", "127.0.0.1")
     listener = socket.socket()
     listener.bind((host, 0))
     token = secrets.token_urlsafe(24)
-    probe = Probe(connect(database), home, pick_device("cuda:0" if device.startswith("cuda") else device))
+    probe = Probe(
+        connect(orders.database),
+        orders.home,
+        pick_device("cuda:0" if orders.device.startswith("cuda") else orders.device),
+    )
     server = uvicorn.Server(uvicorn.Config(application(probe, token), log_level="warning", access_log=False))
-    threading.Thread(target=_leave_with_worker, args=(worker_pid, worker_started_at), daemon=True).start()
+    threading.Thread(target=_leave_with_worker, args=(orders.worker_pid, orders.worker_started_at), daemon=True).start()
     ready.send((f"http://{_reachable(host)}:{listener.getsockname()[1]}", token))
     ready.close()
     server.run(sockets=[listener])

@@ -12,7 +12,6 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -21,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.benchmarks import open_benchmark
 from backend.benchmarks.item import BadRequest
+from backend.forked import Orders
 from backend.liveness import alive, started_at
 from backend.models.anatomy import UnknownAnatomy
 from backend.models.loading import ModelRefused, pick_device, show_only
@@ -36,20 +36,6 @@ from storage.errors import StorageError
 
 UNDERSTOOD = (ModelRefused, UnknownAnatomy, BadRequest, Diverged, StorageError)
 """Faults whose message is a sentence for the person who started the run; anything else is shown with its type."""
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What the worker hands to the process it starts."""
-
-    run_id: str
-    attempt: int
-    home: Path
-    database: str
-    device: str
-    log_file: Path
-    worker_pid: int
-    worker_started_at: float
 
 
 def start(orders: Orders) -> None:

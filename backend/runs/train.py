@@ -226,7 +226,7 @@ def _restore(job: Job, model: Any, checkpoint: Checkpoint) -> Path:
     """Puts a resume checkpoint's weights into the model; answers the folder its training state lies in."""
     folder = checkpoints.verify(job.home, checkpoint)
     if isinstance(model, PeftModel):
-        loaded = set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+        loaded: Any = set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
         if loaded.unexpected_keys:
             raise ModelRefused(f"the checkpoint of step {checkpoint.step} does not fit this run's adapter")
     else:
