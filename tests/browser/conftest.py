@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from backend.benchmarks.demo import DemoBenchmark
 from storage import runs
 from storage.tables import ENDED
-from tests.browser.lab import RunningLab, wait_until
+from tests.browser.lab import RunningLab
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-WIDE = {"width": 1440, "height": 900}
+WIDE = ViewportSize(width=1440, height=900)
 PATIENCE_MS = 60_000
 
 
@@ -45,7 +45,7 @@ def lab(
         unlearned = lab.queue_unlearning(vanilla, "NPO forget10", steps=4, score=True)
         lab.start_web()
         for run in (vanilla, unlearned):
-            wait_until(lambda run=run: lab.run(run.id).finished_at is not None, f"{run.name} ends", 240)
+            lab.wait_for_end(run.id)
             assert lab.state(run.id) == "succeeded", lab.run(run.id).error
         yield lab
     finally:

@@ -128,7 +128,10 @@ class RunningLab:
 
     def cancel(self, run_id: str) -> None:
         runs.request_stop(self.engine, run_id, "cancel")
-        wait_until(lambda: self.run(run_id).state in ENDED, "the run is cancelled")
+        self.wait_for_end(run_id)
+
+    def wait_for_end(self, run_id: str) -> None:
+        wait_until(lambda: self.run(run_id).state in ENDED, "the run ends", 2 * PATIENCE_S)
 
     def queue_vanilla(self) -> Run:
         """A model with full weights that has barely begun to learn: enough to be asked."""

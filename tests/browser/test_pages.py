@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from tests.browser.lab import RunningLab
 from tests.browser.reading import BAR, settle, visit
@@ -60,13 +60,14 @@ def test_the_scores_of_a_run_stand_on_its_page_and_in_the_list(lab: RunningLab, 
     expect(row.locator(".lethe-interval")).to_have_count(2)
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_an_idle_page_is_sent_next_to_nothing(lab: RunningLab, page: Page, path: str) -> None:
-    visit(page, lab, address(lab, path))
-    settle(page)
+def test_an_idle_page_is_sent_next_to_nothing(lab: RunningLab, context: BrowserContext) -> None:
+    pages = [visit(context.new_page(), lab, address(lab, path)) for path in PAGES]
+    for page in pages:
+        settle(page)
     answered: list[Request] = []
-    page.on("requestfinished", lambda request: answered.append(request))
-
-    settle(page)
+    context.on("requestfinished", lambda request: answered.append(request))
+    for page in pages:
+        settle(page)
+    assert {request.frame.page for request in answered} == set(pages)
     sizes = [(request.sizes()["responseBodySize"], request.url) for request in answered]
     assert max(sizes)[0] <= MOST_BYTES, sizes

@@ -19,6 +19,12 @@ def state(engine: Engine, run_id: str) -> str:
     return str(runs.get(engine, run_id).state)
 
 
+def at_work(engine: Engine, run_id: str, attempt: int, step: int) -> bool:
+    """This attempt has a process, and the run has come as far as that step."""
+    run = runs.get(engine, run_id)
+    return run.attempt == attempt and run.pid is not None and (run.step or 0) >= step
+
+
 def log_of(home: Path, run_id: str) -> str:
     return (home / "logs" / f"{run_id}.log").read_text()
 
@@ -66,7 +72,7 @@ def test_killed_five_times_at_random_moments_a_run_is_still_done_once_and_whole(
     step = 0
     for killed in range(5):
         further = step + chance.randint(2, 30)
-        wait_until(lambda further=further: (runs.get(engine, run.id).step or 0) >= further)  # type: ignore[misc]
+        wait_until(lambda at=(killed + 1, further): at_work(engine, run.id, *at))  # type: ignore[misc]
         if victim == "run":
             pid = runs.get(engine, run.id).pid
             assert pid is not None
