@@ -67,8 +67,8 @@ def sections(lab: Lab, run: Run) -> dict[str, Any]:
         "accuracy": {"rows": accuracies if charts.drawable(accuracies) else [], "steps": run.steps},
         "accuracy_title": chart_title(ACCURACY_TITLE, accuracies, run),
         "accuracy_table": charts.curve_table(accuracies, "accuracies by step"),
-        "scores": scores_table(scores, "accuracy", str(run.state)),
-        "likelihoods": scores_table(scores, "probability", str(run.state)),
+        "scores": scores_table(scores, "accuracy", str(run.state)) + rule(scores, "accuracy"),
+        "likelihoods": scores_table(scores, "probability", str(run.state)) + rule(scores, "probability"),
         "likelihood_box": any(score["metric"] == "probability" for score in scores),
         "log": log(lab, run),
         "spec": parts.facts(spec_pairs(run.spec), wide=True),
@@ -190,8 +190,13 @@ def scores_table(scores: list[dict[str, Any]], metric: str, state: str = "succee
     for score in chosen:
         cells.setdefault((score["set"], score["task"]), {})[score["modality"]] = score
     rows = [_score_row(item_set, task, cells[item_set, task]) for item_set, task in sorted(cells, key=_set_order)]
-    shown = parts.table(["Set", "Task", "With picture", "As text", "n"], rows, numbers=[4], label=f"{metric} by set")
-    return shown + Markup('<p class="lethe-foot">{}</p>').format(RULES[metric]) if metric in RULES else shown
+    return parts.table(["Set", "Task", "With picture", "As text", "n"], rows, numbers=[4], label=f"{metric} by set")
+
+
+def rule(scores: list[dict[str, Any]], metric: str) -> Markup:
+    """By which rule the figures above were measured; nothing where there are none."""
+    measured = any(score["metric"] == metric for score in scores)
+    return Markup('<p class="lethe-foot">{}</p>').format(RULES[metric]) if measured else Markup("")
 
 
 def _set_order(cell: tuple[str, str]) -> tuple[int, str]:

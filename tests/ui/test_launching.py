@@ -109,10 +109,10 @@ def test_vanilla_is_the_newest_model_that_memorised_everyone(engine: Engine, tmp
     ended(engine, tmp_path, FinetuneSpec(who="retain"), "gold")
     ended(engine, tmp_path, FinetuneSpec(), "came to grief", state="failed")
     assert launching.origin(engine, "demo", "vanilla").checkpoint_id == vanilla.output_checkpoint_id
-    queue(engine, FinetuneSpec(), "still being made")
-    assert origins.vanilla(engine, "demo") == f"run:{vanilla.id}", "one that is ready is not waited for"
     newer = ended(engine, tmp_path, FinetuneSpec(), "vanilla · 2")
     assert origins.vanilla(engine, "demo") == f"run:{newer.id}"
+    queue(engine, FinetuneSpec(), "still being made")
+    assert origins.vanilla(engine, "demo") == f"run:{newer.id}", "one that is ready is not waited for"
 
 
 def test_without_any_vanilla_one_sentence_says_what_to_do(engine: Engine) -> None:
@@ -146,7 +146,7 @@ def test_a_failed_run_a_lost_id_and_a_missing_folder_are_refused(engine: Engine,
     for model, reason in (
         (f"run:{failed.id}", "made no model \\(failed\\); choose another"),
         ("checkpoint:0123456789", "0123456789"),
-        ("/no/such/folder", "no such folder"),
+        ("/no/such/folder", "there is no folder"),
     ):
         with pytest.raises(origins.CannotQueue, match=reason):
             origins.origin(engine, "demo", model)
@@ -229,11 +229,11 @@ def test_fields_without_meaning_are_hidden() -> None:
     [
         (
             "npo",
-            "NPO with LoRA r8 on the language model; forgets 4 people (8 items) and keeps 36 (108 items), in 80 steps.",
+            "NPO with LoRA r16 on the language model; forgets 4 people (8 items) and keeps 36 (108 items), in 60 steps.",
         ),
         (
             "ga",
-            "GA with LoRA r8 on the language model; forgets 4 people (8 items), in 25 steps; "
+            "GA with LoRA r8 on the language model; forgets 4 people (8 items), in 20 steps; "
             "nothing holds the others in place.",
         ),
         (
@@ -256,7 +256,7 @@ def test_finetune_and_evaluate_runs_in_one_sentence() -> None:
     assert words_of(FinetuneSpec()).startswith(
         "Trains all weights of the whole model until it has memorised all 48 people (144 items)"
     )
-    assert "on 44 people (132 items), in 100 steps; never sees 4 people." in words_of(FinetuneSpec(who="retain"))
+    assert "on 44 people (132 items), in 450 steps; never sees 4 people." in words_of(FinetuneSpec(who="retain"))
     assert words_of(EvaluateSpec()).startswith(
         "Puts 48 questions to the model and scores it apart for 4 people to forget"
     )
@@ -273,10 +273,10 @@ def test_time_is_what_like_runs_took_here_or_unknown(engine: Engine, tmp_path: P
     past = ended(engine, tmp_path, fill("npo", model=model), "NPO")
     with database.writing(engine) as session:
         row = session.get(Run, past.id)
-        assert row is not None and row.steps == 80
-        row.started_at, row.finished_at = 1000.0, 1020.0
+        assert row is not None and row.steps == 60
+        row.started_at, row.finished_at = 1000.0, 1015.0
     same_model = f"checkpoint:{vanilla.output_checkpoint_id}"
-    # 20 s for 80 steps is a quarter of a second a step
+    # 15 s for 60 steps is a quarter of a second a step
     estimate = this_run.estimate(engine, fill("npo", model=same_model, training={"steps": 200}), world)
     assert estimate == (pytest.approx(50.0), 1)
     assert this_run.estimate(engine, fill("npo", model=model, training={"batch_size": 4}), world) is None

@@ -125,7 +125,7 @@ def test_the_spec_is_a_list_of_titles_and_values(queued: Make) -> None:
     pairs = dict(run_view.spec_pairs(queued().spec))
     assert pairs["Method"] == "npo"
     assert pairs["Share of people"] == "10"
-    assert pairs["Learning rate"] == "0.002"
+    assert pairs["Learning rate"] == "0.003"
     assert pairs["Gradient checkpointing"] == "no"
     assert "Chosen people" not in pairs
 
