@@ -229,7 +229,8 @@ def test_fields_without_meaning_are_hidden() -> None:
     [
         (
             "npo",
-            "NPO with LoRA r16 on the language model; forgets 4 people (8 items) and keeps 36 (108 items), in 60 steps.",
+            "NPO with LoRA r16 on the language model; "
+            "forgets 4 people (8 items) and keeps 36 (108 items), in 60 steps.",
         ),
         (
             "ga",
