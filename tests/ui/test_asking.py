@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from probe_lab import Models, with_models
 
 from backend.benchmarks.demo import DemoBenchmark
 from backend.spec import ForgetRequest
 from storage import checkpoints
+from tests.ui.probe_lab import Models, with_models
 from ui.askable import chosen_models, model_choices, models_of, usual_models
 from ui.asking import (
     CannotAsk,

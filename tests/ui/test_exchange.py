@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from probe_lab import Models, Script, with_models
 
 from backend import probing
 from backend.benchmarks.demo import DemoBenchmark
 from backend.spec import ProbeSpec
+from tests.ui.probe_lab import Models, Script, with_models
 from ui import exchange, probe_view
 from ui.askable import models_of
 from ui.asking import View, build_probe, opening
