@@ -15,12 +15,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, or_, select, update
+from sqlalchemy import Engine, or_, select
 from sqlalchemy.orm import Session
 
 from storage import database
-from storage.database import next_rev, reading, touch_run, writing
-from storage.errors import CheckpointAltered, CheckpointInUse, CheckpointMissing, CheckpointNotSaved, NotFound
+from storage.claims import touch
+from storage.database import reading, touch_run, writing
+from storage.errors import (
+    CheckpointAltered,
+    CheckpointInUse,
+    CheckpointMissing,
+    CheckpointNotSaved,
+    ClaimLost,
+    NotFound,
+)
 from storage.tables import ACTIVE, Answer, Checkpoint, Run, Score, new_id
 
 FOLDER = "checkpoints"
@@ -44,11 +52,13 @@ def save(
     write: Callable[[Path], None],
     parent_id: str | None = None,
     meta: dict[str, Any] | None = None,
+    attempt: int | None = None,
 ) -> Checkpoint:
     """Let `write` fill a folder, and keep it as a checkpoint of the run.
 
-    Raises CheckpointNotSaved with one sentence, and leaves nothing behind, when the disk is full, a file is a
-    pickle by its extension, or `write` fails for whatever reason (which is then the error's cause).
+    Raises CheckpointNotSaved with one sentence when the disk is full, a file is a pickle by its extension, or `write`
+    fails for whatever reason (which is then the error's cause); ClaimLost where an `attempt` is named that no longer
+    holds the run. Either way nothing is left behind.
     """
     if kind not in KINDS or role not in ROLES:
         raise ValueError(f"A checkpoint is {' or '.join(KINDS)}, and {' or '.join(ROLES)}; not {kind!r}, {role!r}.")
@@ -64,12 +74,12 @@ def save(
         os.replace(temporary, final)
         _flush(final.parent)
         with writing(engine) as session:
-            touch_run(session, run_id)
+            touch(session, run_id, attempt)
             session.add(checkpoint)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(final, ignore_errors=True)
-        if isinstance(error, CheckpointNotSaved) or not isinstance(error, Exception):
+        if isinstance(error, (CheckpointNotSaved, ClaimLost)) or not isinstance(error, Exception):
             raise
         raise CheckpointNotSaved(_why(error, step)) from error
     return checkpoint
@@ -146,17 +156,12 @@ def lineage(engine: Engine, checkpoint: Checkpoint) -> list[Checkpoint]:
 
 
 def discard(engine: Engine, home: Path, checkpoint: Checkpoint) -> None:
-    """Remove a checkpoint, row first, then files; gone already is fine. Raises CheckpointInUse.
-
-    A run that once went on from it forgets which one it was.
-    """
+    """Remove a checkpoint, row first, then files; gone already is fine. Raises CheckpointInUse."""
     with writing(engine) as session:
         row = session.get(Checkpoint, checkpoint.id)
         if row is not None:
             _refuse_if_used(session, row)
             run_id = row.run_id
-            gone_on = Run.resumed_from == row.id
-            session.execute(update(Run).where(gone_on).values(resumed_from=None, rev=next_rev(session)))
             session.delete(row)
             session.flush()
             touch_run(session, run_id)

@@ -2,7 +2,8 @@
 
 An attempt is a claim's number: whoever writes to a run names the attempt it holds, and is refused with
 ClaimLost once the run was reaped, ended or claimed anew. So a process that slept through its lease cannot
-write over the one that took its place. Other rooms reach these functions through `storage.runs`.
+write over the one that took its place; its curves, scores, answers and checkpoints are fenced by `touch`.
+Other rooms reach these functions through `storage.runs`.
 """
 
 import time
@@ -13,12 +14,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, Select, and_, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from storage.database import next_rev, reading, writing
+from storage.database import next_rev, reading, touch_run, writing
 from storage.errors import ClaimLost, NotFound
 from storage.tables import ACTIVE, ENDED, STOP_CANCEL, STOP_NONE, STOP_SAVE, Run, RunState
 
 LEASE_S = 60.0
-NOTABLE = frozenset({"resumed_from", "versions", "parent_checkpoint_id"})
+NOTABLE = frozenset({"resumed_from", "resumed_at_step", "versions", "parent_checkpoint_id"})
 FINISHES = ENDED | {RunState.INTERRUPTED}
 
 
@@ -126,7 +127,7 @@ def heartbeat(
 
 
 def note(engine: Engine, run_id: str, attempt: int, **columns: Any) -> None:
-    """Write what only the process knows: resumed_from, versions, parent_checkpoint_id. Raises ClaimLost."""
+    """Write what only the process knows: the columns in `NOTABLE`. Raises ClaimLost."""
     strange = sorted(set(columns) - NOTABLE)
     if strange:
         raise ValueError(f"note() writes {', '.join(sorted(NOTABLE))}, not {', '.join(strange)}.")
@@ -162,6 +163,16 @@ def finish(
             run.max_attempts += 1
         _leave(run, RunState.CANCELLED if cancelled else RunState(state), next_rev(session))
     return run
+
+
+def touch(session: Session, run_id: str, attempt: int | None = None) -> None:
+    """Give the run the next revision, so that its pages look again. With an `attempt`, only if that one holds the run.
+
+    Raises NotFound, ClaimLost.
+    """
+    if attempt is not None:
+        _held(session, run_id, attempt)
+    touch_run(session, run_id)
 
 
 def reap(engine: Engine, host: str, alive: Callable[[int, float], bool], *, now: float | None = None) -> list[Run]:

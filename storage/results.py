@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import Engine, ScalarSelect, Select, delete, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from storage.database import finite, insert_or_ignore, next_rev, reading, touch_run, writing
+from storage.claims import touch
+from storage.database import finite, insert_or_ignore, next_rev, reading, writing
 from storage.errors import NotFound
 from storage.tables import Answer, Checkpoint, MetricPoint, Probe, Run, Score, new_id
 
@@ -25,8 +26,12 @@ _ANSWER_COLUMNS = ("item_id", "item_set", "task", "modality", "question", "truth
 _ANSWER_DEFAULTS: dict[str, Any] = {"subject": None, "correct": None, "probability": None, "detail": None}
 
 
-def record_metrics(engine: Engine, run_id: str, rows: Iterable[tuple[int, str, float]]) -> None:
-    """Add points (step, name, value) to a run's curves; a point that is there already stays. Raises NotFound.
+def record_metrics(
+    engine: Engine, run_id: str, rows: Iterable[tuple[int, str, float]], *, attempt: int | None = None
+) -> None:
+    """Add points (step, name, value) to a run's curves; a point that is there already stays.
+
+    Raises NotFound; ClaimLost where an `attempt` is named that no longer holds the run.
 
     A value that is not finite is kept as a gap, so that a curve shows where training broke.
     """
@@ -38,7 +43,7 @@ def record_metrics(engine: Engine, run_id: str, rows: Iterable[tuple[int, str, f
     if not points:
         return
     with writing(engine) as session:
-        touch_run(session, run_id)
+        touch(session, run_id, attempt)
         insert_or_ignore(session, MetricPoint, points)
 
 
@@ -71,12 +76,20 @@ def metric_names(engine: Engine, run_id: str) -> list[str]:
         return list(_sizes(session, run_id, None))
 
 
-def write_scores(engine: Engine, run_id: str, checkpoint_id: str | None, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_scores(
+    engine: Engine,
+    run_id: str,
+    checkpoint_id: str | None,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    attempt: int | None = None,
+) -> None:
     """Write a run's scores of a checkpoint (None: the original model), in place of all it wrote before.
 
     A row has set, task, modality, metric, and may have value, n, people, low, high, flags. What other runs
     measured of the same checkpoint stays as it is.
-    Raises NotFound; ValueError for a row that lacks a key, has an unknown one, or says a cell twice.
+    Raises NotFound; ClaimLost where an `attempt` is named that no longer holds the run; ValueError for a row that
+    lacks a key, has an unknown one, or says a cell twice.
     """
     scores = [_score(run_id, checkpoint_id, row) for row in rows]
     cells = [tuple(score[key] for key in _CELL) for score in scores]
@@ -84,7 +97,7 @@ def write_scores(engine: Engine, run_id: str, checkpoint_id: str | None, rows: S
     if twice:
         raise ValueError(f"Scored twice in one go: {' · '.join(sorted(twice)[0])}.")
     with writing(engine) as session:
-        touch_run(session, run_id)
+        touch(session, run_id, attempt)
         _require_checkpoint(session, checkpoint_id)
         session.execute(delete(Score).where(Score.run_id == run_id))
         session.add_all([Score(**score) for score in scores])
@@ -135,17 +148,25 @@ def headlines(
     return found
 
 
-def write_answers(engine: Engine, run_id: str, checkpoint_id: str | None, rows: Iterable[Mapping[str, Any]]) -> None:
+def write_answers(
+    engine: Engine,
+    run_id: str,
+    checkpoint_id: str | None,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    attempt: int | None = None,
+) -> None:
     """Add a run's answers of a checkpoint (None: the original model); an item it has answered already stays.
 
     A row has item_id, set, task, modality, question, truth, text, and may have subject, correct, probability,
-    detail. Raises NotFound; ValueError for a row that lacks a key or has an unknown one.
+    detail. Raises NotFound; ClaimLost where an `attempt` is named that no longer holds the run; ValueError for a row
+    that lacks a key or has an unknown one.
     """
     answers_ = [_answer(run_id, checkpoint_id, row) for row in rows]
     if not answers_:
         return
     with writing(engine) as session:
-        touch_run(session, run_id)
+        touch(session, run_id, attempt)
         _require_checkpoint(session, checkpoint_id)
         insert_or_ignore(session, Answer, answers_)
 

@@ -294,7 +294,7 @@ def delete(engine: Engine, run_id: str) -> list[str]:
         needing = session.scalar(_needing(run_id, own))
         if needing is not None:
             raise RunBusy(f"The run “{run.name}” cannot be deleted: “{needing.name}” builds on it. Delete that first.")
-        run.parent_checkpoint_id = run.output_checkpoint_id = run.resumed_from = None
+        run.parent_checkpoint_id = run.output_checkpoint_id = None
         session.flush()
         for model in (MetricPoint, Score, Answer):
             session.execute(delete_rows(model).where(model.run_id == run_id))
@@ -366,7 +366,7 @@ def _needing(run_id: str, own: list[str]) -> Select[Run]:
             (Answer, Answer.checkpoint_id),
         )
     ]
-    refers = (Run.parent_checkpoint_id, Run.output_checkpoint_id, Run.resumed_from)
+    refers = (Run.parent_checkpoint_id, Run.output_checkpoint_id)
     needs = or_(
         Run.depends_on == run_id,
         *(column.in_(own) for column in refers),

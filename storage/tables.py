@@ -111,10 +111,12 @@ class Run(Base):
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
 
-    # runs and checkpoints point at each other, so these three are added once both tables stand
+    # runs and checkpoints point at each other, so these two are added once both tables stand
     parent_checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id", use_alter=True), index=True)
     output_checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id", use_alter=True), index=True)
-    resumed_from: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id", use_alter=True), index=True)
+    # by then often discarded, so it points at nothing and the step is written beside it
+    resumed_from: Mapped[str | None] = mapped_column(String(32))
+    resumed_at_step: Mapped[int | None]
     versions: Mapped[dict[str, Any]] = mapped_column(default=dict)
     rev: Mapped[int] = mapped_column(BigInteger, default=0, index=True)
 

@@ -333,6 +333,6 @@ def versions(run: Run) -> Markup:
     pairs += [("device", run.device)] if run.device else []
     pairs += [("attempt", f"{run.attempt} of {run.max_attempts}")] if run.attempt else []
     if run.resumed_from:
-        pairs.append(("went on from", Markup('<code class="lethe-mono">{}</code>').format(run.resumed_from[:12])))
+        pairs.append(("went on from", f"step {run.resumed_at_step}"))
     pairs += [(str(name), _readable(value)) for name, value in (run.versions or {}).items()]
     return parts.facts(pairs, wide=True)

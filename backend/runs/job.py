@@ -144,7 +144,7 @@ class Job:
     def flush(self) -> None:
         points, self._points = self._points, []
         if points:
-            results.record_metrics(self.engine, self.id, points)
+            results.record_metrics(self.engine, self.id, points, attempt=self.run.attempt)
 
     def note(self, **columns: Any) -> None:
         runs.note(self.engine, self.id, self.run.attempt, **columns)

@@ -32,7 +32,7 @@ from backend.training.trainer import Diverged
 from backend.versions import versions
 from storage import runs
 from storage.database import connect
-from storage.errors import StorageError
+from storage.errors import ClaimLost, StorageError
 
 UNDERSTOOD = (ModelRefused, UnknownAnatomy, BadRequest, Diverged, StorageError)
 """Faults whose message is a sentence for the person who started the run; anything else is shown with its type."""
@@ -74,6 +74,8 @@ def carry_out(job: Job, device: torch.device) -> None:
             message="stopped and saved" if kept else "cancelled",
         )
         log.info("stopped and saved" if kept else "cancelled")
+    except ClaimLost as lost:
+        log.error("%s", lost)
     except Exception as error:
         log.exception("the run failed")
         _flush_quietly(job)

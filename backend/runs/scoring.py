@@ -48,11 +48,12 @@ def score_model(
     job.new_phase()
     began, asked_before = time.monotonic(), len(answered)
     for batch in answer_items(model, encoder, [item for item in items if item.id not in known], batch_size=batch_size):
-        results.write_answers(job.engine, job.id, checkpoint_id, [_to_row(answer) for answer in batch])
+        rows = [_to_row(answer) for answer in batch]
+        results.write_answers(job.engine, job.id, checkpoint_id, rows, attempt=job.run.attempt)
         answered += batch
         job.progress(len(answered), len(items), "scoring", counts=count_steps)
         job.raise_if_stopped()
-    results.write_scores(job.engine, job.id, checkpoint_id, score(answered))
+    results.write_scores(job.engine, job.id, checkpoint_id, score(answered), attempt=job.run.attempt)
     log.info("scored %d items in %.1f s", len(answered) - asked_before, time.monotonic() - began)
 
 

@@ -199,6 +199,7 @@ class _Keeper:
             write=write,
             parent_id=parent.id if parent else None,
             meta={"precision": self._spec.training.precision},
+            attempt=self._job.run.attempt,
         )
         log.info("checkpoint at step %d kept (%s, %.1f MB, %s)", step, role, kept.bytes / 1e6, kept.sha256[:8])
         return kept
@@ -232,7 +233,7 @@ def _restore(job: Job, model: Any, checkpoint: Checkpoint) -> Path:
     else:
         kept = load_weights(folder)
         model.load_state_dict(kept)
-    job.note(resumed_from=checkpoint.id)
+    job.note(resumed_from=checkpoint.id, resumed_at_step=checkpoint.step)
     job.say(f"going on from step {checkpoint.step}")
     return folder
 

@@ -12,7 +12,14 @@ import pytest
 from sqlalchemy import Engine
 
 from storage import checkpoints, runs
-from storage.errors import CheckpointAltered, CheckpointInUse, CheckpointMissing, CheckpointNotSaved, NotFound
+from storage.errors import (
+    CheckpointAltered,
+    CheckpointInUse,
+    CheckpointMissing,
+    CheckpointNotSaved,
+    ClaimLost,
+    NotFound,
+)
 from storage.tables import Checkpoint, Run
 
 WEIGHTS = b"eight by"
@@ -337,6 +344,19 @@ def test_a_checkpoint_that_something_needs_is_not_discarded(
     assert checkpoints.condition(home, saved) == checkpoints.condition(home, child) == "ok"
 
 
+def test_an_attempt_that_lost_its_run_saves_nothing(
+    engine: Engine, home: Path, run: Run, save: Callable[..., Checkpoint]
+) -> None:
+    assert runs.claim(engine, "w", "here", "CPU") is not None
+    kept = save(10, role="resume", attempt=1)
+    runs.finish(engine, run.id, 1, "interrupted")
+    assert runs.claim(engine, "other", "here", "CPU") is not None
+    with pytest.raises(ClaimLost):
+        save(20, role="resume", attempt=1)
+    assert [one.id for one in checkpoints.listing(engine, role=None)] == [kept.id]
+    assert [folder.name for folder in (home / "checkpoints" / run.id).iterdir()] == [Path(kept.path).name]
+
+
 def test_pruning_keeps_the_newest_resume_checkpoints_and_every_final_one(
     engine: Engine, home: Path, run: Run, save: Callable[..., Checkpoint]
 ) -> None:
@@ -346,11 +366,12 @@ def test_pruning_keeps_the_newest_resume_checkpoints_and_every_final_one(
     save(5, role="final")
     claimed = runs.claim(engine, "w", "here", "CPU")
     assert claimed is not None
-    runs.note(engine, run.id, 1, resumed_from=oldest.id)
+    runs.note(engine, run.id, 1, resumed_from=oldest.id, resumed_at_step=10)
     discarded = checkpoints.prune(engine, home, run.id, keep=1)
     assert [checkpoint.step for checkpoint in discarded] == [20, 10]
     assert sorted(checkpoint.step for checkpoint in checkpoints.listing(engine, role=None)) == [5, 30]
-    assert runs.get(engine, run.id).resumed_from is None
+    kept = runs.get(engine, run.id)
+    assert (kept.resumed_from, kept.resumed_at_step) == (oldest.id, 10)  # what a run went on from stays known
     with pytest.raises(ValueError, match="0 or more"):
         checkpoints.prune(engine, home, run.id, keep=-1)
 

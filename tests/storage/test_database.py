@@ -138,7 +138,7 @@ def test_the_migrated_foreign_keys_and_indexes_are_the_tables_own(engine: Engine
             return {"keys": keys, "indexes": [tuple(row) for row in indexes]}
 
     assert account(engine) == account(plain)
-    assert len(account(engine)["keys"]["runs"]) == 4
+    assert len(account(engine)["keys"]["runs"]) == 3
     plain.dispose()
 
 

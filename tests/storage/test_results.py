@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.dialects import postgresql
 
 from storage import checkpoints, results, runs
-from storage.errors import NotFound
+from storage.errors import ClaimLost, NotFound
 from storage.tables import Checkpoint, Run
 
 
@@ -385,3 +385,18 @@ def test_probes_are_kept_newest_first(engine: Engine) -> None:
     assert second.rev == runs.latest_rev(engine) == first.rev + 1
     with pytest.raises(NotFound, match="no probe"):
         results.get_probe(engine, "gone")
+
+
+def test_an_attempt_that_lost_its_run_writes_no_point_no_answer_and_no_score(engine: Engine, run: Run) -> None:
+    assert runs.claim(engine, "w", "here", "CPU") is not None
+    results.record_metrics(engine, run.id, [(1, "loss", 1.0)], attempt=1)
+    runs.finish(engine, run.id, 1, "interrupted")
+    assert runs.claim(engine, "other", "here", "CPU") is not None
+    with pytest.raises(ClaimLost):
+        results.record_metrics(engine, run.id, [(2, "loss", 9.0)], attempt=1)
+    with pytest.raises(ClaimLost):
+        results.write_answers(engine, run.id, None, [answer("one")], attempt=1)
+    with pytest.raises(ClaimLost):
+        results.write_scores(engine, run.id, None, [cell("forget", 0.5)], attempt=1)
+    assert results.curve(engine, run.id) == {"loss": [(1, 1.0)]}
+    assert (results.answers(engine, run_id=run.id), results.scores(engine, run_id=run.id)) == ([], [])

@@ -8,7 +8,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-FROM_RUNS_TO_CHECKPOINTS = ("parent_checkpoint_id", "output_checkpoint_id", "resumed_from")
+FROM_RUNS_TO_CHECKPOINTS = ("parent_checkpoint_id", "output_checkpoint_id")
 
 
 def upgrade() -> None:
@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("parent_checkpoint_id", sa.String(length=32), nullable=True),
         sa.Column("output_checkpoint_id", sa.String(length=32), nullable=True),
         sa.Column("resumed_from", sa.String(length=32), nullable=True),
+        sa.Column("resumed_at_step", sa.Integer(), nullable=True),
         sa.Column("versions", sa.JSON(), nullable=False),
         sa.Column("rev", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["depends_on"], ["runs.id"], name=op.f("fk_runs_depends_on_runs")),
@@ -79,12 +80,6 @@ def upgrade() -> None:
             name=op.f("fk_runs_parent_checkpoint_id_checkpoints"),
             use_alter=True,
         ),
-        sa.ForeignKeyConstraint(
-            ["resumed_from"],
-            ["checkpoints.id"],
-            name=op.f("fk_runs_resumed_from_checkpoints"),
-            use_alter=True,
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
         sa.UniqueConstraint("start_request_id", name=op.f("uq_runs_start_request_id")),
     )
@@ -96,7 +91,6 @@ def upgrade() -> None:
     op.create_index(op.f("ix_runs_output_checkpoint_id"), "runs", ["output_checkpoint_id"], unique=False)
     op.create_index(op.f("ix_runs_parent_checkpoint_id"), "runs", ["parent_checkpoint_id"], unique=False)
     op.create_index("ix_runs_queue", "runs", ["state", "priority", "position"], unique=False)
-    op.create_index(op.f("ix_runs_resumed_from"), "runs", ["resumed_from"], unique=False)
     op.create_index(op.f("ix_runs_rev"), "runs", ["rev"], unique=False)
     op.create_table(
         "workers",
