@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 from markupsafe import Markup
 
 from ui.context import Lab, now_running
-
-BEAT_S = 3.0
-"""Seconds between two looks at the database."""
+from ui.pulse import QUIET, Page
 
 
 def bar_html(links: list[tuple[str, str]], here: str, words: str) -> Markup:
@@ -25,16 +21,16 @@ def bar_html(links: list[tuple[str, str]], here: str, words: str) -> Markup:
     ).format(pages, words)
 
 
-def bar(demo: gr.Blocks, lab: Lab, links: list[tuple[str, str]], here: str) -> None:
-    """Draws the bar on the page of `demo` at hand and keeps its words true."""
+def bar(demo: gr.Blocks, lab: Lab, links: list[tuple[str, str]], here: str, page: Page) -> None:
+    """Draws the bar and below it the page on the address of `demo` at hand, and keeps the bar's words true."""
     gr.Navbar(visible=False)
     shown = gr.State("")
     holder = gr.HTML(bar_html(links, here, ""), elem_classes="lethe-bar-holder", apply_default_css=False)
+    page.blocks.render()
 
     def look(before: str) -> tuple[object, object]:
         words = now_running(lab)
         return (gr.skip(), gr.skip()) if words == before else (bar_html(links, here, words), words)
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
-    demo.load(look, [shown], [holder, shown], **quiet)
-    gr.Timer(BEAT_S).tick(look, [shown], [holder, shown], **quiet)
+    demo.load(look, [shown], [holder, shown], **QUIET)
+    page.cursor.change(look, [shown], [holder, shown], **QUIET)

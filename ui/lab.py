@@ -38,8 +38,7 @@ def build(lab: Lab) -> gr.Blocks:
         if module.PATH != "/":
             demo.route(module.TITLE, module.PATH)
         with demo:
-            bar(demo, lab, links, module.PATH)
-            page.render()
+            bar(demo, lab, links, module.PATH, page)
             if module.PATH == "/":
                 api.publish(lab)
     return demo

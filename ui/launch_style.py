@@ -7,6 +7,8 @@ CSS = """
   align-items: start;
   margin-top: 4px; overflow: visible; }
 .lethe-launch > * { min-width: 0 !important; }
+/* closed until the server has filled it in, so that nothing typed before is put back */
+body:not([data-launch]) .lethe-launch { visibility: hidden; }
 .lethe-form-card { gap: 12px !important; }
 .lethe-form-card .lethe-card-title { margin: 0; }
 .lethe-form-card .block { border: 0 !important; padding: 0; background: none; box-shadow: none;

@@ -16,7 +16,6 @@ from markupsafe import Markup
 
 from backend import probing
 from backend.attack_prompts import ATTACKS
-from storage import runs
 from storage.tables import Probe
 from ui import answers as shown
 from ui import asking, exchange, parts, probe_tables
@@ -211,9 +210,9 @@ def history(lab: Lab, models: Sequence[Model], opened: str | None = None) -> Mar
     return parts.card(table, "History", "kept in the database, each with its own address", classes="lethe-history")
 
 
-def cursor(lab: Lab) -> str:
-    """Changes when anything was written, and when the worker that answers comes or goes."""
-    return f"{runs.latest_rev(lab.engine)}·{'up' if probing.find_server(lab.engine) else 'down'}"
+def can_answer(lab: Lab) -> bool:
+    """Whether a worker is up that answers."""
+    return probing.find_server(lab.engine) is not None
 
 
 def news(lab: Lab, chosen: tuple[str, ...]) -> Section:
@@ -230,7 +229,7 @@ def news(lab: Lab, chosen: tuple[str, ...]) -> Section:
 
 def notice(lab: Lab) -> Markup:
     """A line where nobody is there to answer; else nothing."""
-    if probing.find_server(lab.engine):
+    if can_answer(lab):
         return Markup("")
     return Markup('<p class="lethe-notice" role="status"><span aria-hidden="true">⚠</span> {}</p>').format(
         "No worker is up, so nothing can answer yet. It starts with python -m backend worker."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, expect
+from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
 from tests.browser.lab import RunningLab
-from tests.browser.reading import BAR, settle, visit
+from tests.browser.reading import BAR, TICK_PATH, settle, visit
+from ui.pulse import BEAT_S
 
 PAGES = {
     "/": ("Make it forget, then ask", "Home"),
@@ -71,3 +72,30 @@ def test_an_idle_page_is_sent_next_to_nothing(lab: RunningLab, context: BrowserC
     assert {request.frame.page for request in answered} == set(pages)
     sizes = [(request.sizes()["responseBodySize"], request.url) for request in answered]
     assert max(sizes)[0] <= MOST_BYTES, sizes
+
+
+def test_a_page_has_one_timer(lab: RunningLab, context: BrowserContext) -> None:
+    for path in PAGES:
+        page = visit(context.new_page(), lab, address(lab, path))
+        settle(page)
+        asked: list[str] = []
+        page.on("requestfinished", lambda request, asked=asked: asked.append(request.url))
+        page.wait_for_timeout(2.5 * BEAT_S * 1000)
+        assert 1 <= len(asked) <= 3, (path, asked)
+        page.close()
+
+
+def test_the_launch_form_is_shut_until_the_server_has_filled_it_in(lab: RunningLab, page: Page) -> None:
+    held: list[Route] = []
+    page.route(f"**{TICK_PATH}", held.append)
+    page.goto(lab.url("/launch"))
+    steps = page.get_by_label("Steps", exact=True)
+    expect(steps).to_be_attached()
+    page.wait_for_timeout(500)
+    expect(steps).to_be_hidden()
+    page.unroute(f"**{TICK_PATH}")
+    for route in held:
+        route.continue_()
+    steps.fill("7")
+    settle(page)
+    expect(steps).to_have_value("7")

@@ -15,7 +15,6 @@ import gradio as gr
 from gradio.components import Component
 
 from backend.presets import PRESETS
-from storage import runs
 from ui import forms, gallery, launching, origins, this_run
 from ui import launch_views as views
 from ui.context import Lab
@@ -23,10 +22,10 @@ from ui.forms import Control
 from ui.launch_style import CSS as OWN_CSS
 from ui.launch_views import CONTROLS, FIRST
 from ui.parts import error, page_title
+from ui.pulse import QUIET, Page, pulse
 
 PATH = "/launch"
 TITLE = "Launch"
-BEAT_S = 2.0
 CSS = gallery.CSS + OWN_CSS
 
 KINDS = [("unlearn", "unlearn"), ("make a model memorise", "finetune"), ("evaluate", "evaluate")]
@@ -48,6 +47,7 @@ document.querySelectorAll('fieldset.lethe-pills').forEach((set) =>
 watch('value', () => {
   const address = element.querySelector('[data-address]')?.dataset.address;
   if (!address) return;
+  document.body.dataset.launch = 'open';  // the form stands as the server filled it in: see launch_style
   const query = new URLSearchParams(address.split('?')[1] || ''), now = new URLSearchParams(location.search);
   if (now.has('__theme')) query.set('__theme', now.get('__theme'));
   const text = decodeURIComponent(query.toString());
@@ -72,8 +72,8 @@ class Board:
         return {path: data[component] for path, component in self.fields.items()}
 
 
-def page(lab: Lab) -> gr.Blocks:
-    """The page as Blocks of its own, to be rendered under a route."""
+def page(lab: Lab) -> Page:
+    """The page, to be rendered under a route."""
     board = Board()
     with gr.Blocks() as demo:
         gr.HTML(page_title("Launch", "What should be forgotten, by which method, from which model."))
@@ -85,8 +85,9 @@ def page(lab: Lab) -> gr.Blocks:
                 _draw_method(board)
             with gr.Column(elem_classes="lethe-launch-run"):
                 _draw_run(board)
-        _wire(demo, board, lab)
-    return demo
+        cursor = pulse(lab)
+        _wire(demo, board, lab, cursor)
+    return Page(demo, cursor)
 
 
 # -- drawing ---
@@ -202,7 +203,6 @@ def _draw_run(board: Board) -> None:
     parts["request_id"] = gr.Textbox(visible="hidden")
     parts["suggestion"] = gr.Textbox(visible="hidden")
     parts["filled_for"] = gr.State({"kind": "unlearn", "preset": launching.DEFAULT_PRESET})
-    parts["cursor"] = gr.State(-1)
 
 
 # -- what is shown ---
@@ -261,15 +261,14 @@ def _models(lab: Lab, values: Mapping[str, Any]) -> list[tuple[str, str]]:
 # -- events ---
 
 
-def _wire(demo: gr.Blocks, board: Board, lab: Lab) -> None:
+def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
     fields, parts = board.fields, board.parts
     start = parts["start"]
     form = {*fields.values(), parts["name"], parts["suggestion"], parts["filled_for"], parts["request_id"]}
     told = [*board.notes.values(), *board.places.values(), fields["request.people"], *parts.values()]
     told = [part for part in told if part is not start]
     typed_into = [part for part in fields.values() if part is not fields["request.people"]]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
-    eager: dict[str, Any] = quiet | {"trigger_mode": "always_last"}
+    eager: dict[str, Any] = QUIET | {"trigger_mode": "always_last"}
 
     def draw(data: Mapping[Any, Any], **changes: Any) -> dict[Any, Any]:
         values = {path: data[component] for path, component in fields.items()} | changes
@@ -301,10 +300,6 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab) -> None:
         line = views.started_html(run, this_run.place_of(lab.engine, run))
         return draw(data) | {parts["started"]: line, parts["request_id"]: launching.new_request_id()}
 
-    def on_tick(cursor: int) -> Any:
-        newest = runs.latest_rev(lab.engine)
-        return gr.skip() if newest == cursor else newest
-
     def on_news(data: dict[Any, Any]) -> dict[Any, Any]:
         return draw(data) | {fields["model"]: gr.update(choices=_models(lab, board.values(data)))}
 
@@ -313,9 +308,8 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab) -> None:
     gr.on(changes, on_change, form, told, **eager)
     gr.on([part.input for part in switches], on_switch, form, [*told, *typed_into], **eager)
     fields["request.people"].input(on_pick, form, [*told, fields["request.ratio"]], **eager)
-    demo.load(on_open, None, [*told, *typed_into], **quiet)
-    pressed = start.click(lambda: gr.update(interactive=False), None, start, **quiet)
-    settled = pressed.then(on_start, form, told, **quiet).then(None, None, None, js=PAUSE_SCRIPT, **quiet)
-    settled.then(lambda: gr.update(interactive=True), None, start, **quiet)
-    gr.Timer(BEAT_S).tick(on_tick, parts["cursor"], parts["cursor"], **quiet)
-    parts["cursor"].change(on_news, form, [*told, fields["model"]], **quiet)
+    demo.load(on_open, None, [*told, *typed_into], **QUIET)
+    pressed = start.click(lambda: gr.update(interactive=False), None, start, **QUIET)
+    settled = pressed.then(on_start, form, told, **QUIET).then(None, None, None, js=PAUSE_SCRIPT, **QUIET)
+    settled.then(lambda: gr.update(interactive=True), None, start, **QUIET)
+    cursor.change(on_news, form, [*told, fields["model"]], **QUIET)

@@ -21,14 +21,14 @@ from ui.changes import changed
 from ui.context import Lab
 from ui.probe_style import ADDRESS_JS, COPY_JS, CSS, KEYS_JS, THUMBS_JS
 from ui.probe_view import Panel
+from ui.pulse import QUIET, Page, pulse
 
 __all__ = ["CSS", "PATH", "TITLE", "page"]
 
 PATH = "/probe"
 TITLE = "Probe"
-BEAT_S = 2.0
 KEYS = '<p class="lethe-keys lethe-muted"><kbd>Ctrl</kbd>+<kbd>Enter</kbd> asks · <kbd>Esc</kbd> stops</p>'
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+UNHURRIED: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 ASKING: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
@@ -37,8 +37,8 @@ ASKING: dict[str, Any] = {
 }
 
 
-def page(lab: Lab) -> gr.Blocks:
-    """The page as a Blocks of its own."""
+def page(lab: Lab) -> Page:
+    """The page, to be rendered under a route."""
     with gr.Blocks() as blocks:
         gr.HTML(
             parts.page_title(TITLE, "Ask the same question of up to four models, with the same picture."),
@@ -49,8 +49,10 @@ def page(lab: Lab) -> gr.Blocks:
                 form = _form()
             with gr.Column(elem_classes="lethe-replies"):
                 out = _results()
+        cursor = pulse(lab, watched=lambda: probe_view.can_answer(lab))
         _wire(lab, blocks, form, out)
-    return blocks
+        _watch(lab, form, out, cursor)
+    return Page(blocks, cursor)
 
 
 # -- what stands on the page -----------------------------------------------------------------------
@@ -127,7 +129,7 @@ def _results() -> dict[str, Any]:
         out["attacks"] = gr.HTML(apply_default_css=False)
     out["history"] = gr.HTML(apply_default_css=False)
     out["address"] = gr.HTML("", apply_default_css=False, js_on_load=ADDRESS_JS, elem_classes="lethe-address")
-    out["standing"], out["cursor"], out["sent"] = gr.State({}), gr.State(""), gr.State({})
+    out["standing"], out["sent"] = gr.State({}), gr.State({})
     return out
 
 
@@ -177,7 +179,7 @@ def _wire(lab: Lab, blocks: gr.Blocks, f: dict[str, Any], out: dict[str, Any]) -
         view, sections = probe_view.arrival(lab, dict(request.query_params))
         panel = probe_view.panel(lab, view, models_of(lab))
         portraits = gr.HTML(probe_view.portraits(lab, view), chosen=view.person or "", forgotten=panel.forgotten)
-        rest = {"notice": probe_view.notice(lab), "cursor": probe_view.cursor(lab), "thumbs": portraits}
+        rest = {"notice": probe_view.notice(lab), "thumbs": portraits}
         return named(_panel_updates(panel, None) | _decoding_updates(view) | _section_updates(sections) | rest)
 
     def moved(*values: Any) -> dict[Any, Any]:
@@ -224,39 +226,35 @@ def _wire(lab: Lab, blocks: gr.Blocks, f: dict[str, Any], out: dict[str, Any]) -
     def stopped(standing: dict[str, Any]) -> dict[Any, Any]:
         return named(_section_updates(probe_view.stopped(lab, standing)))
 
-    blocks.load(arrive, None, both, **QUIET)
-    f["thumbs"].click(thumb, inputs, left, **QUIET)
-    f["person"].input(another_person, inputs, left, **QUIET)
-    f["picture"].input(moved, inputs, left, **QUIET)
-    f["question"].blur(typed, [f["questions"], *inputs], left, **QUIET)
-    f["by_name"].input(another_way, inputs, left, **QUIET)
-    f["questions"].input(question_chosen, [f["questions"], *inputs], left, **QUIET)
-    f["upload"].upload(uploaded, [f["upload"], *inputs], left, **QUIET)
-    f["models"].input(models_changed, [gr.State(None), *inputs], left, **QUIET)
-    f["more"].input(models_changed, [f["more"], *inputs], left, **QUIET)
+    blocks.load(arrive, None, both, **UNHURRIED)
+    f["thumbs"].click(thumb, inputs, left, **UNHURRIED)
+    f["person"].input(another_person, inputs, left, **UNHURRIED)
+    f["picture"].input(moved, inputs, left, **UNHURRIED)
+    f["question"].blur(typed, [f["questions"], *inputs], left, **UNHURRIED)
+    f["by_name"].input(another_way, inputs, left, **UNHURRIED)
+    f["questions"].input(question_chosen, [f["questions"], *inputs], left, **UNHURRIED)
+    f["upload"].upload(uploaded, [f["upload"], *inputs], left, **UNHURRIED)
+    f["models"].input(models_changed, [gr.State(None), *inputs], left, **UNHURRIED)
+    f["more"].input(models_changed, [f["more"], *inputs], left, **UNHURRIED)
     for name in ("sample", "temperature", "seed", "tokens"):
-        f[name].input(decoding_changed, inputs, [f["decoding"], f["temperature"]], **QUIET)
+        f[name].input(decoding_changed, inputs, [f["decoding"], f["temperature"]], **UNHURRIED)
     asks = f["ask"].click(ask, inputs, right, **ASKING)
     sweeps = out["sweep"].click(sweep, inputs, right, **ASKING)
-    f["stop"].click(stopped, [out["standing"]], right, cancels=[asks, sweeps], **QUIET)
+    f["stop"].click(stopped, [out["standing"]], right, cancels=[asks, sweeps], **UNHURRIED)
     f["copy"].click(None, None, None, js=COPY_JS, api_visibility="private")
-    _watch(lab, f, out)
 
 
-def _watch(lab: Lab, f: dict[str, Any], out: dict[str, Any]) -> None:
-    """Looks every two seconds for new models, new probes, and a worker that came or went."""
+def _watch(lab: Lab, f: dict[str, Any], out: dict[str, Any], cursor: gr.Textbox) -> None:
+    """New models, new probes, and a worker that came or went."""
 
-    def tick(cursor: str, sent: dict[str, str], models: list[str]) -> Any:
-        now = probe_view.cursor(lab)
-        if now == cursor:
-            return gr.skip()
+    def look(sent: dict[str, str], models: list[str]) -> Any:
         fresh, digests = changed(sent, probe_view.news(lab, tuple(models)))
         choices = gr.CheckboxGroup(fresh["models"]) if "models" in fresh else gr.skip()
         more = gr.Dropdown(fresh["more"], visible=bool(fresh["more"])) if "more" in fresh else gr.skip()
-        return now, digests, choices, more, fresh.get("notice", gr.skip()), fresh.get("history", gr.skip())
+        return digests, choices, more, fresh.get("notice", gr.skip()), fresh.get("history", gr.skip())
 
-    outputs = [out["cursor"], out["sent"], f["models"], f["more"], f["notice"], out["history"]]
-    gr.Timer(BEAT_S).tick(tick, [out["cursor"], out["sent"], f["models"]], outputs, **QUIET, queue=False)
+    outputs = [out["sent"], f["models"], f["more"], f["notice"], out["history"]]
+    cursor.change(look, [out["sent"], f["models"]], outputs, **QUIET)
 
 
 def _view(values: Sequence[Any]) -> View:

@@ -15,11 +15,11 @@ from ui import parts, run_actions, run_view, runs_view
 from ui.changes import changed
 from ui.context import Lab
 from ui.pages.run import EVENT, detail, or_error
+from ui.pulse import QUIET, Page, pulse
 from ui.runs_view import ALL, KIND_CHOICES, ORDERS, STATES, Filter
 
 PATH = "/runs"
 TITLE = "Runs"
-QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
 MOVE_BY_BUTTON = """
 let last = null;
 element.addEventListener('click', (event) => {
@@ -37,10 +37,11 @@ watch('value', () => {
 REMEMBER = "(address) => { if (address) window.history.replaceState(window.history.state, '', address); }"
 
 
-def page(lab: Lab) -> gr.Blocks:
-    """The page as a Blocks of its own."""
+def page(lab: Lab) -> Page:
+    """The page, to be rendered under a route."""
     with gr.Blocks() as blocks:
-        run_id, sent, cursor = gr.State(""), gr.State({}), gr.Textbox(visible=False)
+        run_id, sent = gr.State(""), gr.State({})
+        cursor = pulse(lab, [run_id], lambda run: run_view.log_size(lab, run) if run else 0)
         note = gr.HTML(apply_default_css=False, visible=False)
         with gr.Column(visible=False) as listed:
             gr.HTML(
@@ -82,10 +83,6 @@ def page(lab: Lab) -> gr.Blocks:
             visible = {listed: gr.update(visible=not asked), shown: gr.update(visible=bool(run))}
             return found | visible | {run_id: run}
 
-        def look(run: str, seen: str) -> Any:
-            now = _cursor(lab, run)
-            return gr.skip() if seen == now else now
-
         def refreshed(run: str, before: dict[str, str], *values: str) -> dict[Any, Any]:
             try:
                 return filled(run, before, Filter(*values))
@@ -114,7 +111,6 @@ def page(lab: Lab) -> gr.Blocks:
             )
 
         blocks.load(opened, None, [run_id, note, listed, shown, *filters, *contents], **QUIET)
-        gr.Timer(2.0).tick(look, [run_id, cursor], cursor, **QUIET)
         cursor.change(refreshed, [run_id, sent, *filters], contents, **QUIET)
         inputs = [text.input, state.input, kind.input, order.input]
         gr.on(
@@ -128,7 +124,7 @@ def page(lab: Lab) -> gr.Blocks:
         queue.click(moved, [sent, *filters], [sent, table, queue], **QUIET)
         one.sure.click(deleted, run_id, [run_id, note, listed, shown, one.asking, address, sent, table, queue], **EVENT)
         address.change(None, address, None, js=REMEMBER, api_visibility="private")
-    return blocks
+    return Page(blocks, cursor)
 
 
 def _listed(
@@ -136,10 +132,6 @@ def _listed(
 ) -> dict[Any, Any]:
     fresh, now = changed(before, {"table": runs_view.runs_table(lab, chosen), "queue": runs_view.queue(lab)})
     return {sent: now} | {places[name]: _or_hidden(content) for name, content in fresh.items()}
-
-
-def _cursor(lab: Lab, run_id: str) -> str:
-    return f"{runs.latest_rev(lab.engine)}:{run_view.log_size(lab, run_id) if run_id else 0}"
 
 
 def _or_hidden(content: str) -> Any:
