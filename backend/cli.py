@@ -45,8 +45,17 @@ from storage.database import connect, home, migrate
 from storage.errors import StorageError
 from storage.tables import ENDED, Run, RunState
 from storage.workers import workers
+from ui.pictures import PictureRefused, accept_picture
 
-UNDERSTOOD = (StorageError, BadRequest, UnknownPreset, CannotQueue, AttackNeeds, probing.ProbeUnavailable)
+UNDERSTOOD = (
+    StorageError,
+    BadRequest,
+    UnknownPreset,
+    CannotQueue,
+    AttackNeeds,
+    probing.ProbeUnavailable,
+    PictureRefused,
+)
 WAIT_S = 0.5
 
 app = typer.Typer(
@@ -210,8 +219,9 @@ def probe(
         _fail("there is nothing to ask: give --question or --item")
     if image is not None and not image.is_file():
         _fail(f"there is no picture {image}")
+    uploaded = accept_picture(image, home()) if image else None
     same = known is not None and asked == known.question
-    picture = image.resolve() if image else known.image if known else None
+    picture = uploaded or (known.image if known else None)
     spec = ProbeSpec(
         models=tuple(_checkpoint(engine, text.strip()) for text in models.split(",")),
         question=asked,
@@ -248,9 +258,15 @@ def worker(parent: Annotated[int | None, typer.Option(hidden=True)] = None) -> N
 
 @app.command("demo")
 def demo(as_json: AsJson = False) -> None:
-    """Build the demo world and train its first models: vanilla, gold, GradDiff and NPO. What is there is kept."""
+    """Build the demo world and train its first models: vanilla, gold, GradDiff and NPO. What is there is kept.
+
+    What had failed or was cancelled is taken up again.
+    """
     engine = _engine()
     seeded = seed_demo(engine, open_benchmark("demo", home()))
+    for run in seeded:
+        if run.state in (RunState.FAILED, RunState.CANCELLED):
+            runs.resume(engine, run.id)
     for run in seeded:
         _wait(engine, run.id, quiet=as_json)
     ended = [runs.get(engine, run.id) for run in seeded]

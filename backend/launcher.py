@@ -29,7 +29,8 @@ log = logging.getLogger("lethe")
 def seed_demo(engine: Engine, benchmark: Benchmark) -> list[Run]:
     """Vanilla, gold, GradDiff and NPO of the demo world, queued if they are not there; answers their rows.
 
-    A run is known by its fingerprint (world, spec, version), so a later start finds what an earlier one made.
+    A run is known by its fingerprint (world, spec, version), so a later start finds what an earlier one made. One that
+    failed or was cancelled is left as it is: a person can resume it, or delete it to have it queued anew.
     """
     kept: dict[str, Run] = {}
     for planned in demo_runs(benchmark):
@@ -46,15 +47,10 @@ def seed_demo(engine: Engine, benchmark: Benchmark) -> list[Run]:
                 spec=spec,
                 depends_on=needed.id if needed else None,
                 fingerprint=planned.fingerprint,
-                start_request_id=f"demo-{planned.fingerprint}-{_tries(engine, planned.fingerprint)}",
+                start_request_id=f"demo-{planned.fingerprint}",
             )
         kept[planned.name] = known
     return list(kept.values())
-
-
-def _tries(engine: Engine, fingerprint: str) -> int:
-    """How often a run of this fingerprint was queued before: two starts at once ask for the same next one."""
-    return sum(run.fingerprint == fingerprint for run in runs.listing(engine, limit=10_000))
 
 
 def keep_worker(engine: Engine, home: Path) -> None:

@@ -13,9 +13,9 @@ from sqlalchemy import Engine
 
 from backend.reports import role_of
 from backend.spec import RunSpec
-from storage import checkpoints, runs
+from storage import checkpoints, database, runs
 from storage.errors import NotFound
-from storage.tables import Run
+from storage.tables import Checkpoint, Run
 
 WAITING = ("queued", "running", "stopping", "interrupted")
 NO_VANILLA = "no model has memorised this benchmark yet; start a finetune run first"
@@ -58,10 +58,10 @@ def origin(engine: Engine, benchmark: str, model: str) -> Origin:
     place, _, text = model.partition(":")
     try:
         if place == "checkpoint":
-            checkpoint = checkpoints.find(engine, text)
+            checkpoint = _whole(checkpoints.find(engine, text))
             return Origin(f"checkpoint:{checkpoint.id}", checkpoint_id=checkpoint.id)
         if place == "run":
-            return _made_by(runs.find(engine, text))
+            return _made_by(engine, runs.find(engine, text))
     except NotFound as error:
         raise CannotQueue(str(error)) from None
     if model.startswith(("/", "./", "../", "~")) and not Path(model).expanduser().is_dir():
@@ -86,9 +86,17 @@ def vanilla(engine: Engine, benchmark: str) -> str:
     raise CannotQueue(NO_VANILLA)
 
 
-def _made_by(run: Run) -> Origin:
+def _made_by(engine: Engine, run: Run) -> Origin:
     if run.state == "succeeded" and run.output_checkpoint_id:
+        _whole(checkpoints.get(engine, run.output_checkpoint_id))
         return Origin(f"run:{run.id}", checkpoint_id=run.output_checkpoint_id)
     if run.state in WAITING and run.kind in ("finetune", "unlearn"):
         return Origin(f"run:{run.id}", depends_on=run.id)
     raise CannotQueue(f"the run “{run.name}” made no model ({run.state}); choose another")
+
+
+def _whole(checkpoint: Checkpoint) -> Checkpoint:
+    state = checkpoints.condition(database.home(), checkpoint)
+    if state != "ok":
+        raise CannotQueue(f"the files of checkpoint {checkpoint.id[:8]} are {state}; choose another model")
+    return checkpoint

@@ -189,9 +189,9 @@ def children(engine: Engine, run_id: str) -> list[Run]:
 
 
 def by_fingerprint(engine: Engine, fingerprint: str) -> Run | None:
-    """The newest run that did, or is to do, exactly this; failed and cancelled ones do not count."""
-    usable = Run.state.not_in((RunState.FAILED, RunState.CANCELLED))
-    statement = select(Run).where(Run.fingerprint == fingerprint, usable).order_by(*_order("newest")).limit(1)
+    """The newest run that did, or is to do, exactly this; one that failed or was cancelled, where there is no other."""
+    fruitless = Run.state.in_((RunState.FAILED, RunState.CANCELLED))
+    statement = select(Run).where(Run.fingerprint == fingerprint).order_by(fruitless, *_order("newest")).limit(1)
     with reading(engine) as session:
         return session.scalar(statement)
 

@@ -1,4 +1,4 @@
-"""Which models can be asked: every whole checkpoint that a run ended with, under its fixed identity."""
+"""Which models can be asked: every checkpoint that a run ended with, under its fixed identity."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODELS_SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A checkpoint that can be asked.
+    """A checkpoint that can be asked, as long as its `condition` is ok (else: missing, altered).
 
     `forgets` are the ids of the people it was made to forget or never saw.
     """
@@ -32,6 +32,7 @@ class Model:
     forgets: frozenset[str]
     parent: str | None
     created_at: float
+    condition: str = "ok"
 
     @property
     def choice(self) -> str:
@@ -40,25 +41,27 @@ class Model:
 
 
 def models_of(lab: Lab) -> list[Model]:
-    """Every whole final checkpoint: originals, then unlearned, then gold models; the newest of each first."""
+    """Every final checkpoint: originals, then unlearned, then gold models; the newest of each first."""
     made_by = {run.id: run for run in runs.listing(lab.engine, limit=5000)}
     found = []
     for checkpoint in checkpoints.listing(lab.engine, role="final"):
         run = made_by.get(checkpoint.run_id)
         role = _role(run)
-        if run is None or role is None or checkpoints.condition(lab.home, checkpoint) != "ok":
+        if run is None or role is None:
             continue
         benchmark, forgets = _forgotten(lab, run, role)
         name = f"{run.name} · step {checkpoint.step}" if role == "unlearned" else run.name
         parent, made = checkpoint.parent_id, checkpoint.created_at
-        found.append(Model(checkpoint.id, role, name, run.id, benchmark, forgets, parent, made))
+        condition = checkpoints.condition(lab.home, checkpoint)
+        found.append(Model(checkpoint.id, role, name, run.id, benchmark, forgets, parent, made, condition))
     return sorted(found, key=lambda model: (ROLES.index(model.role), -model.created_at))
 
 
 def usual_models(models: Sequence[Model], run: str | None = None) -> list[Model]:
     """The newest unlearned model (or that of `run`), the original it came from, and the gold model for its
-    people.
+    people. What is missing or altered is nobody's usual model.
     """
+    models = [model for model in models if model.condition == "ok"]
     first = next((model for model in models if run is not None and model.run == run), None)
     unlearned = first if first and first.role == "unlearned" else _newest(models, "unlearned")
     original = first if first and first.role == "original" else _ancestor(models, unlearned)

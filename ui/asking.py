@@ -203,6 +203,9 @@ def build_probe(lab: Lab, view: View, models: Sequence[Model]) -> ProbeSpec:
             if models
             else "There is no model to ask yet; launch a run first."
         )
+    broken = next((model for model in chosen if model.condition != "ok"), None)
+    if broken is not None:
+        raise CannotAsk(f"The files of “{broken.name}” are {broken.condition}; choose another model.")
     if len(chosen) > MOST_MODELS:
         raise CannotAsk(f"{len(chosen)} models are chosen; choose at most {MOST_MODELS}.")
     if not text:

@@ -33,7 +33,7 @@ def build(lab: Lab) -> gr.Blocks:
     modules = page_modules()
     links = [(module.TITLE, module.PATH) for module in modules]
     pages = [(module, module.page(lab)) for module in modules]
-    demo = gr.Blocks(title="Lethe", analytics_enabled=False)
+    demo = gr.Blocks(title="Lethe", analytics_enabled=False, delete_cache=(3600, 3600))
     for module, page in pages:
         if module.PATH != "/":
             demo.route(module.TITLE, module.PATH)
@@ -60,7 +60,7 @@ def launch_options(lab: Lab) -> dict[str, Any]:
         "ssr_mode": False,
         "show_error": True,
         "quiet": True,
-        "max_file_size": "20mb",
+        "max_file_size": "32mb",
         "allowed_paths": [str(lab.home / "worlds")],
         "blocked_paths": [str(lab.home / "lethe.db"), str(lab.home / "checkpoints"), str(lab.home / "logs")],
     }

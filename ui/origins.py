@@ -1,8 +1,7 @@
 """The models a run can begin from: the lab's own, by name and identity, and where the words of a spec point.
 
-A spec says `vanilla`, `run:ID`, `checkpoint:ID`, a folder or a hub id. Promises: what is listed can be
-begun from, now or when its run has ended; `vanilla` always means the newest model that has memorised
-everyone.
+A spec says `vanilla`, `run:ID`, `checkpoint:ID`, a folder or a hub id. Promises: what is listed can be begun from, now
+or when its run has ended, or says why not; `vanilla` always means the newest model that has memorised everyone.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ from sqlalchemy import Engine
 
 from backend.queueing import NO_VANILLA, WAITING, CannotQueue, Origin, origin, vanilla
 from backend.reports import role_of
-from storage import checkpoints, results, runs
+from storage import checkpoints, database, results, runs
+from storage.tables import Checkpoint
 
 __all__ = [
     "NO_VANILLA",
@@ -34,19 +34,20 @@ ROLES = {"original": "■", "gold": "◆", "unlearned": "●", "control": "○"}
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A model that can be chosen. `role` is its identity; `ready` is false while its run is still to end."""
+    """A model that can be chosen. `role` is its identity; `wants` says why it cannot be begun from at once: its run is
+    still to end, or its files are missing or altered."""
 
     value: str
     name: str
     role: str
     detail: str
-    ready: bool
+    wants: str
     run_id: str
 
     @property
     def label(self) -> str:
         """One line for a list: mark, name, and how far it is."""
-        return f"{ROLES[self.role]} {self.name}" + ("" if self.ready else " (when it is ready)")
+        return f"{ROLES[self.role]} {self.name}" + (f" ({self.wants})" if self.wants else "")
 
 
 def model_choices(engine: Engine, benchmark: str) -> list[ModelChoice]:
@@ -66,7 +67,7 @@ def model_choices(engine: Engine, benchmark: str) -> list[ModelChoice]:
                         run.name,
                         role_of(run.kind, run.spec),
                         detail,
-                        True,
+                        _condition(checkpoint),
                         run.id,
                     ),
                 )
@@ -77,12 +78,19 @@ def model_choices(engine: Engine, benchmark: str) -> list[ModelChoice]:
             found.append(
                 (
                     run,
-                    ModelChoice(f"run:{run.id}", run.name, role_of(run.kind, run.spec), detail, False, run.id),
+                    ModelChoice(
+                        f"run:{run.id}", run.name, role_of(run.kind, run.spec), detail, "when it is ready", run.id
+                    ),
                 )
             )
     order = list(ROLES)
     found.sort(key=lambda pair: (order.index(pair[1].role), -pair[0].created_at))
     return [choice for _, choice in found]
+
+
+def _condition(checkpoint: Checkpoint) -> str:
+    state = checkpoints.condition(database.home(), checkpoint)
+    return "" if state == "ok" else f"✕ {state}"
 
 
 def _megabytes(count: int) -> str:

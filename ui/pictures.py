@@ -22,7 +22,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 LONGEST_SIDE = 4096
 MOST_PIXELS = 80_000_000
-MOST_BYTES = 50_000_000
+MOST_BYTES = 20_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 """Formats that Pillow reads by itself; those that start another program (EPS) stay outside."""
 

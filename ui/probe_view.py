@@ -292,7 +292,8 @@ def _asked_words(request: Mapping[str, Any]) -> Markup:
 
 
 def _model_words(model: Model) -> str:
-    """`■ Original · vanilla`; an identity that the run's name already says is not said twice."""
+    """`■ Original · vanilla`; an identity that the run's name already says is not said twice. A broken one says so."""
     mark, name = parts.IDENTITIES[model.role]
     same = model.role == "unlearned" or model.name.lower().startswith(name.lower())
-    return f"{mark} {model.name if same else f'{name} · {model.name}'}"
+    words = f"{mark} {model.name if same else f'{name} · {model.name}'}"
+    return words if model.condition == "ok" else f"{words} · ✕ {model.condition}"

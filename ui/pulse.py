@@ -25,12 +25,17 @@ class Page(NamedTuple):
     cursor: gr.Textbox
 
 
+def standing(lab: Lab, watched: object = "") -> str:
+    """The cursor's value at this moment."""
+    return f"{runs.latest_rev(lab.engine)} · {now_running(lab)} · {watched}"
+
+
 def pulse(lab: Lab, inputs: Sequence[Any] = (), watched: Callable[..., object] | None = None) -> gr.Textbox:
     """Lays timer and cursor into the Blocks at hand. `watched(*inputs)` is what else moves the cursor."""
     cursor = gr.Textbox(visible=False)
 
     def look(seen: str, *values: Any) -> Any:
-        now = " · ".join([str(runs.latest_rev(lab.engine)), now_running(lab), str(watched(*values) if watched else "")])
+        now = standing(lab, watched(*values) if watched else "")
         return gr.skip() if now == seen else now
 
     gr.Timer(BEAT_S).tick(look, [cursor, *inputs], cursor, **QUIET)

@@ -10,10 +10,12 @@ import numpy as np
 DRAWS = 1000
 
 
-def over_people(values: Sequence[float], subjects: Sequence[str], *, seed: int = 0) -> tuple[float, float, float]:
+def over_people(
+    values: Sequence[float], subjects: Sequence[str], *, seed: int = 0
+) -> tuple[float, float | None, float | None]:
     """Mean, and the 2.5th and 97.5th percentile of the mean when people are drawn with replacement.
 
-    One person gives no spread to draw from: both bounds are then the mean. Raises `ValueError` on empty input.
+    One person gives no spread to draw from, so there are no bounds then (None). Raises `ValueError` on empty input.
     """
     if not values:
         raise ValueError("there is nothing to average")
@@ -25,7 +27,10 @@ def over_people(values: Sequence[float], subjects: Sequence[str], *, seed: int =
     people = sorted(sums)
     totals = np.array([sums[person] for person in people])
     sizes = np.array([counts[person] for person in people])
+    mean = float(totals.sum() / sizes.sum())
+    if len(people) == 1:
+        return mean, None, None
     drawn = np.random.default_rng(seed).integers(0, len(people), size=(DRAWS, len(people)))
     means = totals[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
-    return float(totals.sum() / sizes.sum()), float(low), float(high)
+    return mean, float(low), float(high)

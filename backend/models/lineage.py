@@ -34,7 +34,7 @@ class Opened:
 
 
 def find_checkpoint(engine: Engine, reference: str) -> Checkpoint | None:
-    """The checkpoint that `run:ID`, `checkpoint:ID` or a bare checkpoint id names; None for anything else.
+    """The checkpoint that `run:ID` or `checkpoint:ID` names; None for anything else.
 
     Raises `ModelRefused` when a run named has made no checkpoint, and storage's `NotFound` for an unknown id.
     """

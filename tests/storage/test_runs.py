@@ -150,8 +150,10 @@ def test_children_wait_for_a_run_or_start_from_its_checkpoint(engine: Engine, ho
 
 
 def test_a_fingerprint_finds_the_newest_run_that_may_stand_for_it(engine: Engine) -> None:
+    broken = ended(engine, "broken", "failed", fingerprint="same")
+    assert (found := runs.by_fingerprint(engine, "same")) is not None and found.id == broken.id
     kept = ended(engine, "kept", fingerprint="same")
-    ended(engine, "broken", "failed", fingerprint="same")
+    ended(engine, "also broken", "cancelled", fingerprint="same")
     assert (found := runs.by_fingerprint(engine, "same")) is not None and found.id == kept.id
     waiting = submit(engine, fingerprint="same")
     assert (found := runs.by_fingerprint(engine, "same")) is not None and found.id == waiting.id

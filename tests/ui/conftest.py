@@ -16,7 +16,8 @@ from ui.context import Lab
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    monkeypatch.setenv("LETHE_HOME", str(tmp_path))
     engine = connect(f"sqlite:///{tmp_path / 'lethe.db'}")
     migrate(engine)
     yield Lab(engine, tmp_path)

@@ -31,6 +31,7 @@ from ui.asking import (
     view_of,
 )
 from ui.context import Lab
+from ui.probe_view import panel
 
 
 @pytest.fixture
@@ -60,9 +61,14 @@ def test_a_model_knows_whom_it_was_to_forget(made: Models, world: DemoBenchmark)
     assert original.forgets == frozenset()
 
 
-def test_a_model_whose_files_are_gone_cannot_be_asked(made: Models) -> None:
+def test_a_model_whose_files_are_gone_says_so_in_the_list_and_cannot_be_asked(made: Models, view: View) -> None:
     shutil.rmtree(checkpoints.path_of(made.lab.home, made.newest))
-    assert made.newest.id not in {model.checkpoint for model in models_of(made.lab)}
+    models = models_of(made.lab)
+    assert made.newest.id not in {model.checkpoint for model in usual_models(models)}
+    listed = dict((value, words) for words, value in panel(made.lab, view, models).models)
+    assert listed[f"unlearned:{made.newest.id}"] == "● NPO 10 % · step 80 · ✕ missing"
+    with pytest.raises(CannotAsk, match="The files of “NPO 10 % · step 80” are missing; choose another model"):
+        build_probe(made.lab, replace(view, models=(f"unlearned:{made.newest.id}",)), models)
 
 
 def test_usually_the_newest_unlearned_model_is_asked_with_its_original_and_its_gold(made: Models) -> None:

@@ -200,17 +200,11 @@ def test_a_file_that_is_no_picture_leaves_the_page_as_it_was(made: Models, view:
     assert kept == view and fault.startswith("This file is not a picture")
 
 
-def test_the_cursor_moves_when_the_worker_comes_and_when_a_probe_is_kept(
-    made: Models, spec: ProbeSpec, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_says_when_nobody_can_answer(made: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch, made, absent="yes")
-    alone = probe_view.cursor(made.lab)
-    assert "No worker is up" in probe_view.notice(made.lab)
+    assert not probe_view.can_answer(made.lab) and "No worker is up" in probe_view.notice(made.lab)
     play(monkeypatch, made)
-    served = probe_view.cursor(made.lab)
-    assert served != alone and probe_view.notice(made.lab) == ""
-    steps(made, spec)
-    assert probe_view.cursor(made.lab) != served
+    assert probe_view.can_answer(made.lab) and probe_view.notice(made.lab) == ""
 
 
 def test_the_panel_says_who_forgets_the_person(made: Models, view: View) -> None:

@@ -62,7 +62,8 @@ WORLDS = {"demo": World()}
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    monkeypatch.setenv("LETHE_HOME", str(tmp_path))
     engine = database.connect(f"sqlite:///{tmp_path}/lethe.db")
     database.migrate(engine)
     yield engine
@@ -136,9 +137,21 @@ def test_models_are_listed_by_identity_with_those_still_in_the_making(
         "◆ gold",
         "● NPO",
     ]
-    assert [choice.ready for choice in choices] == [False, True, True, True]
+    assert [bool(choice.wants) for choice in choices] == [True, False, False, False]
     assert choices[1].value == f"checkpoint:{vanilla.output_checkpoint_id}"
     assert origins.knowledge(engine, choices[1]) == "all weights, 2.0 MB, from demo"
+
+
+def test_a_model_whose_files_are_gone_says_so_in_the_list_and_is_refused(
+    engine: Engine, tmp_path: Path, vanilla: Run
+) -> None:
+    assert vanilla.output_checkpoint_id
+    kept = checkpoints.get(engine, vanilla.output_checkpoint_id)
+    (checkpoints.path_of(tmp_path, kept) / "model.safetensors").unlink()
+    assert [choice.label for choice in origins.model_choices(engine, "demo")] == ["■ vanilla (✕ missing)"]
+    for model in ("vanilla", f"run:{vanilla.id}", f"checkpoint:{kept.id}"):
+        faults = launching.check(engine, WORLDS, form(model=model))[1]
+        assert faults == {"model": f"the files of checkpoint {kept.id[:8]} are missing; choose another model"}
 
 
 def test_a_failed_run_a_lost_id_and_a_missing_folder_are_refused(engine: Engine, tmp_path: Path) -> None:
