@@ -22,10 +22,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Table, create_engine, event, select, update
 from sqlalchemy import text as sql
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session
 
-from storage.errors import DatabaseTooNew, NotFound
+from storage.errors import DatabaseTooNew, DriverMissing, NotFound
 from storage.tables import Base, Revision, Run
 
 BUSY_TIMEOUT_S = 30
@@ -54,20 +54,31 @@ def on_bucket() -> bool:
 
 
 def connect(url: str | None = None) -> Engine:
-    """An engine for `url` (default: `url()`), with SQLite's settings and transactions put right.
+    """An engine for `url` (default: `url()`), with SQLite's settings and transactions put right. Raises DriverMissing.
 
     On a bucket SQLite keeps a rollback journal and plain file locks, so that the web process and the worker
     share the file there too; a write then waits for reads to end, so reads must be short.
     """
     target = make_url(url or globals()["url"]())
     if target.get_backend_name() != "sqlite":
-        return create_engine(target, json_serializer=_to_json, pool_pre_ping=True)
+        return _reach(target)
     if target.database and target.database != ":memory:":
         Path(target.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(target, json_serializer=_to_json, connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine, "connect", _configure_on_bucket if on_bucket() else _configure)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _reach(target: URL) -> Engine:
+    """An engine for a database server. Raises DriverMissing."""
+    try:
+        return create_engine(target, json_serializer=_to_json, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise DriverMissing(
+            f"The database {target.get_backend_name()} needs the Python package {error.name}: install it first "
+            '(for PostgreSQL: pip install "psycopg[binary]").'
+        ) from error
 
 
 @contextmanager

@@ -35,3 +35,7 @@ class CheckpointAltered(StorageError):
 
 class CheckpointInUse(StorageError):
     """Another run, checkpoint or score refers to the checkpoint."""
+
+
+class DriverMissing(StorageError):
+    """The database that is asked for needs a Python package which is not installed."""

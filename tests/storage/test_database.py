@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from storage import database, results, runs
-from storage.errors import DatabaseTooNew
+from storage.errors import DatabaseTooNew, DriverMissing
 from storage.tables import Base, Revision, Run
 
 
@@ -33,7 +33,9 @@ def test_the_lab_lives_where_lethe_home_says_and_the_folder_is_made(home: Path) 
 def test_a_database_url_of_ones_own_wins(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LETHE_DATABASE_URL", "postgresql+psycopg://lab@db/lethe")
     assert database.url() == "postgresql+psycopg://lab@db/lethe"
-    assert database.connect().dialect.name == "postgresql"
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(DriverMissing, match=r'needs the Python package psycopg: .* pip install "psycopg\[binary\]"'):
+        database.connect()
 
 
 def test_sqlite_is_set_for_several_processes_and_keeps_foreign_keys(engine: Engine) -> None:
