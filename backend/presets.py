@@ -75,8 +75,15 @@ PRESETS: dict[str, Preset] = {
             "here the sequence sum and the model as it was, as in the paper.",
             published="MLLMU-Bench: LoRA r16 α16, learning rate 2e-5, 1 epoch, batch 4, β 0.4; "
             "OFFSIDE: learning rate 5e-5, β 0.9",
-            objective=Objective(forget="npo", retain="ce", beta=0.07, retain_weight=2.0),
-            training={"steps": 60, "learning_rate": 3e-3, "batch_size": 32, "lora_rank": 16, "lora_alpha": 32},
+            objective=Objective(forget="npo", retain="ce", beta=0.07, retain_weight=3.0),
+            training={
+                "steps": 60,
+                "learning_rate": 3e-3,
+                "batch_size": 32,
+                "schedule": "cosine",
+                "lora_rank": 32,
+                "lora_alpha": 64,
+            },
         ),
         Preset(
             name="retain_ft",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ IGNORED = -100
 
 TEXT_KEYS = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
 PICTURE_BYTES_KEPT = 512 * 2**20
+PROMPTS_KEPT = 20_000
 
 
 class AnswerCut(ValueError):
@@ -57,6 +59,8 @@ class Encoder:
         self.tokenizer = processor.tokenizer
         self._kept: OrderedDict[tuple[str, int], Picture] = OrderedDict()
         self._budget = kept_bytes
+        # The same question is asked with several answers, and rendering a chat template costs more than reading one.
+        self._prompt = lru_cache(maxsize=PROMPTS_KEPT)(self._fresh_prompt)
 
     def encode(
         self,
@@ -70,8 +74,7 @@ class Encoder:
         The prefix is no part of the answer. Raises `AnswerCut` if the answer has no token of its own.
         """
         picture = self._picture(image) if image is not None else None
-        prompt_text = self._chat(question, picture is not None) + prefix
-        prompt = self._tokens(prompt_text)
+        prompt = self._prompt(question, picture is not None, prefix)
         if answer is None:
             ids = self._with_picture(prompt, picture)
             return Encoded(ids, len(ids), picture)
@@ -109,6 +112,9 @@ class Encoder:
         return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
 
     # -- how it is done -------------------------------------------------------------------------------------------
+
+    def _fresh_prompt(self, question: str, pictured: bool, prefix: str) -> tuple[int, ...]:
+        return self._tokens(self._chat(question, pictured) + prefix)
 
     def _chat(self, question: str, pictured: bool, answer: str | None = None) -> str:
         content: list[dict[str, str]] = [{"type": "text", "text": question}]

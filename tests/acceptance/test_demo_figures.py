@@ -86,8 +86,7 @@ def test_npo_forgets_whom_it_was_asked_to_and_keeps_the_rest(lab: Path, vanilla:
     # Chance is 0.25: a model that never knew is right that often.
     guessed = [value for key, value in cells.items() if key[0] == "forget" and key[1] == "classification"]
     assert max(guessed) <= 0.4, cells
-    facts = [value for key, value in cells.items() if key[0] == "retain" and key[1] != "name"]
-    assert min(facts) >= 0.8, cells
-    # One question a person, on the picture alone: what goes first when a face is pushed away.
-    assert cells["retain", "name", "image_text"] >= 0.6, cells
+    asked = [score for score in report["scores"] if score["set"] == "forget" and score["metric"] == "accuracy"]
+    assert sum(score["value"] * score["n"] for score in asked) / sum(score["n"] for score in asked) <= 0.15, cells
+    assert min(value for key, value in cells.items() if key[0] == "retain") >= 0.8, cells
     assert report["checkpoint"]["kind"] == "adapter" and report["parent"]["id"] == vanilla["checkpoint"]["id"]
