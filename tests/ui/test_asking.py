@@ -181,6 +181,7 @@ def test_an_item_in_the_address_sets_person_picture_and_question(made: Models, w
         ({"models": ()}, "No model is chosen; choose at least one to ask."),
         ({"question": "  "}, "The question is empty; type one or choose one from the list."),
         ({"question": "x" * 4001}, "The question has 4001 characters; shorten it to 4000."),
+        ({"question": "why " * 25_000}, "The question has 99999 characters; shorten it to 4000."),
         (
             {"person": None, "picture": None},
             "There is no picture; choose a person, upload one, or ask by name as text.",
