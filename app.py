@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -24,11 +25,18 @@ def main() -> None:
     if os.environ.get("LETHE_WORKER") != "external":
         keep_worker(engine, lab_home)
     on_space = bool(os.environ.get("SPACE_ID"))
-    build(lab).launch(
-        server_name=os.environ.get("HOST", "0.0.0.0" if on_space else "127.0.0.1"),
-        server_port=int(os.environ.get("PORT", "7860")),
-        **launch_options(lab),
-    )
+    host = os.environ.get("HOST", "0.0.0.0" if on_space else "127.0.0.1")
+    port = int(os.environ.get("PORT", "7860"))
+    pages = build(lab)
+    try:
+        pages.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_options(lab))
+    except OSError:
+        sys.exit(
+            f"The lab cannot be opened on {host}:{port}: the port is taken, or the address is not this machine's. "
+            "Choose another, as in PORT=7870 make run"
+        )
+    print(f"Lethe is open at {pages.local_url}", flush=True)
+    pages.block_thread()
 
 
 if __name__ == "__main__":

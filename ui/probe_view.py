@@ -145,7 +145,8 @@ def ask(lab: Lab, view: View) -> Iterator[Section]:
         if step.error:
             section |= {"fault": parts.error(step.error), "busy": False}
         if any(answer["text"] for answer in step.answers) or (step.answers and not step.error):
-            note = _asked_words(request)
+            kept = exchange.reopened(lab, step.probe) if step.probe else None
+            note = _asked_words(kept.request if kept else request)
             section["cards"] = shown.cards(step.answers, about, note=note, stopped=bool(step.error))
         elif step.answers:
             section["cards"] = shown.blank(chosen_models(models, view.models), "Not answered.")
