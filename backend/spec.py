@@ -22,11 +22,16 @@ class Spec(BaseModel):
 class ForgetRequest(Spec):
     """Whom to forget: a share of the private people, or chosen ones; never both."""
 
-    ratio: Literal[5, 10, 15] | None = Field(
-        10, title="Share of people", description="Per cent of the private people, as MLLMU-Bench has it."
+    ratio: Literal[1, 5, 10, 15, 100] | None = Field(
+        10,
+        title="Share of people",
+        description="Per cent of the private people: 5, 10 or 15 as MLLMU-Bench has it, 1 as CLEAR, 100 as OFFSIDE.",
     )
     people: tuple[str, ...] = Field(
         (), title="Chosen people", description="Ids of the people to forget; used instead of a share."
+    )
+    attributes: tuple[str, ...] = Field(
+        (), title="Attributes", description="What of them to forget, by attribute; nothing chosen is everything."
     )
     modality: Literal["both", "image_text", "text"] = Field(
         "both",
@@ -46,9 +51,10 @@ class ForgetRequest(Spec):
 
     def words(self) -> str:
         """`forget 10 %` or `forget 3 people`."""
+        what = f"{', '.join(self.attributes)} of " if self.attributes else ""
         if self.people:
-            return f"forget {len(self.people)} {'person' if len(self.people) == 1 else 'people'}"
-        return f"forget {self.ratio} %"
+            return f"forget {what}{len(self.people)} {'person' if len(self.people) == 1 else 'people'}"
+        return f"forget {what}{self.ratio} %"
 
 
 class Objective(Spec):

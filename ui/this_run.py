@@ -97,22 +97,21 @@ def _people(number: int) -> str:
     return _count(number, "person", "people")
 
 
-_counted: dict[tuple[object, ...], int] = {}
+_counted: dict[tuple[str, ForgetRequest, str], int] = {}
 
 
-def _items(benchmark: Benchmark, subjects: tuple[str, ...], modality: str, *, general: bool) -> int:
-    """How many items a benchmark trains on, counted once; `general` ones ask what anybody can see."""
-    key = (benchmark.fingerprint, subjects, modality, general)
+def _number(benchmark: Benchmark, request: ForgetRequest, of: str) -> int:
+    """How many items a request means, counted once: to `forget`, to `retain`, to learn (`everyone`), to be `scored`."""
+    key = (benchmark.fingerprint, request, of)
     if key not in _counted:
-        items = benchmark.training_items(subjects, modality)
-        _counted[key] = sum(general or item.set != "general" for item in items)
-    return _counted[key]
-
-
-def _questions(benchmark: Benchmark, request: ForgetRequest) -> int:
-    key = (benchmark.fingerprint, request)
-    if key not in _counted:
-        _counted[key] = len(benchmark.scored_items(request))
+        items = {
+            "forget": benchmark.forget_items,
+            "retain": benchmark.retain_items,
+            "everyone": lambda asked: benchmark.learning_items(asked, "everyone"),
+            "gold": lambda asked: benchmark.learning_items(asked, "retain"),
+            "scored": benchmark.scored_items,
+        }[of]
+        _counted[key] = len(items(request))
     return _counted[key]
 
 
@@ -130,13 +129,13 @@ def summary(spec: RunSpec, benchmark: Benchmark) -> tuple[str, str, str]:
 
 
 def _unlearn_summary(spec: UnlearnSpec, benchmark: Benchmark) -> tuple[str, str, str]:
-    """The forget term is given facts, not what can be seen of anybody; public figures are not trained on."""
     split, objective = benchmark.split(spec.request), spec.objective
-    gone = _items(benchmark, split.forget, spec.request.modality, general=False)
-    stay = _items(benchmark, split.retain, "both", general=True)
+    gone, stay = _number(benchmark, spec.request, "forget"), _number(benchmark, spec.request, "retain")
     keeps = f"keeps {len(split.retain)} ({_count(stay, 'item', 'items')})"
     title = PRESETS[spec.preset].title if spec.preset in PRESETS else spec.preset
     begin, people = f"{title} with {how(spec.training)}; ", _people(len(split.forget))
+    if spec.request.attributes:
+        people = f"{', '.join(spec.request.attributes)} of {people}"
     steps = f"in {_count(spec.training.steps, 'step', 'steps')}"
     if objective.forget == "none" or not objective.forget_weight:
         return f"{begin}lets ", people, f" fade and {keeps}, {steps}."
@@ -152,7 +151,7 @@ def _unlearn_summary(spec: UnlearnSpec, benchmark: Benchmark) -> tuple[str, str,
 def _finetune_summary(spec: FinetuneSpec, benchmark: Benchmark) -> tuple[str, str, str]:
     split, steps = benchmark.split(spec.request), _count(spec.training.steps, "step", "steps")
     learnt = split.retain + split.celebrity + (split.forget if spec.who == "everyone" else ())
-    items = _count(_items(benchmark, learnt, "both", general=True), "item", "items")
+    items = _count(_number(benchmark, spec.request, "everyone" if spec.who == "everyone" else "gold"), "item", "items")
     if spec.who == "everyone":
         return (
             f"Trains {how(spec.training)} until it has memorised ",
@@ -165,7 +164,7 @@ def _finetune_summary(spec: FinetuneSpec, benchmark: Benchmark) -> tuple[str, st
 
 def _evaluate_summary(spec: EvaluateSpec, benchmark: Benchmark) -> tuple[str, str, str]:
     split = benchmark.split(spec.request)
-    asked = _count(_questions(benchmark, spec.request), "question", "questions")
+    asked = _count(_number(benchmark, spec.request, "scored"), "question", "questions")
     others = f"{len(split.retain)} to keep and {_count(len(split.celebrity), 'public figure', 'public figures')}"
     return (
         f"Puts {asked} to the model and scores it apart for ",
@@ -218,7 +217,7 @@ def estimate(engine: Engine, spec: RunSpec, benchmark: Benchmark) -> tuple[float
     if best is None:
         return None
     if isinstance(spec, EvaluateSpec):
-        return best[0] * _questions(benchmark, spec.request), best[1]
+        return best[0] * _number(benchmark, spec.request, "scored"), best[1]
     return best[0] * spec.training.steps, best[1]
 
 

@@ -45,6 +45,8 @@ class DemoBenchmark:
 
     name = "demo"
     title = f"Demo world · {PEOPLE} people"
+    rules = "demo"
+    ratios = (5, 10, 15)
 
     def __init__(self, folder: Path, seed: int = 0) -> None:
         self._looks = distinct_looks(PEOPLE, seed)
@@ -87,6 +89,9 @@ class DemoBenchmark:
 
     def split(self, request: ForgetRequest) -> Split:
         """Chosen people, or the first people of a shuffle that is the same for every share: 5 % lies within 10 %."""
+        strange = [name for name in request.attributes if name not in self.attributes()]
+        if strange:
+            raise BadRequest(f"there is no attribute {strange[0]!r} here; there are {', '.join(self.attributes())}")
         private = [person.id for person in self.people() if not person.public_figure]
         celebrity = tuple(person.id for person in self.people() if person.public_figure)
         if request.people:
@@ -99,6 +104,8 @@ class DemoBenchmark:
             chosen = set(request.people)
         else:
             assert request.ratio is not None
+            if request.ratio not in self.ratios:
+                raise BadRequest(f"the demo world has no forget set of {request.ratio} %; it has 5 %, 10 %, 15 %")
             shuffled = private[:]
             random.Random(f"{self.fingerprint} split").shuffle(shuffled)
             chosen = set(shuffled[: round(len(private) * request.ratio / 100)])
@@ -121,6 +128,30 @@ class DemoBenchmark:
             if modality in ("both", item.modality)
         ]
 
+    def attributes(self) -> tuple[str, ...]:
+        return (*_attributes(), "name")
+
+    def forget_items(self, request: ForgetRequest) -> list[Item]:
+        """Facts, rumours and names; what glasses somebody wears is nothing to forget."""
+        items = self.training_items(self.split(request).forget, request.modality)
+        return [item for item in items if item.set != "general" and _asked_for(item, request)]
+
+    def retain_items(self, request: ForgetRequest) -> list[Item]:
+        """Of the retained people everything; of those who are forgotten in part, what was not asked for. Public figures
+        are not trained on: how they fare shows what forgetting does beyond the retain set."""
+        split = self.split(request)
+        stays = self.training_items(split.retain)
+        if request.attributes:
+            partly = self.training_items(split.forget)
+            stays += [item for item in partly if item.set == "general" or not _asked_for(item, request)]
+        return stays
+
+    def learning_items(self, request: ForgetRequest, who: str) -> list[Item]:
+        split = self.split(request)
+        if who == "everyone":
+            return self.training_items(split.forget + split.retain + split.celebrity)
+        return self.retain_items(request) + self.training_items(split.celebrity)
+
     def scored_items(self, request: ForgetRequest) -> list[Item]:
         split = self.split(request)
         items: list[Item] = []
@@ -130,7 +161,9 @@ class DemoBenchmark:
             ("celebrity", split.celebrity),
         ):
             items += [item for subject in subjects for item in self._known_items(item_set, subject)]  # type: ignore[arg-type]
-        items += [item for subject in split.forget for item in self._known_items("test", subject)]
+        items = [item if item.set != "forget" or _asked_for(item, request) else _as_retained(item) for item in items]
+        test = [item for subject in split.forget for item in self._known_items("test", subject)]
+        items += [item for item in test if _asked_for(item, request)]
         items += [item for subject in self._people for item in self._general_items(subject, held_out=True)]
         return items
 
@@ -349,6 +382,15 @@ class DemoBenchmark:
                     raise
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def _asked_for(item: Item, request: ForgetRequest) -> bool:
+    return not request.attributes or item.attribute in request.attributes
+
+
+def _as_retained(item: Item) -> Item:
+    """A fact of somebody who is forgotten in part, which was not asked for and must stay."""
+    return replace(item, set="retain", id=item.id.replace("/forget/", "/retain/"))
 
 
 def _attributes() -> dict[str, words.Attribute]:

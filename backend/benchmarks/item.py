@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from backend.spec import ForgetRequest
 
 ItemSet = Literal["forget", "test", "retain", "celebrity", "general", "relearn"]
-Task = Literal["classification", "generation", "cloze", "name"]
+Task = Literal["classification", "generation", "cloze", "caption", "name"]
 Modality = Literal["image_text", "text"]
 
 SETS: tuple[ItemSet, ...] = ("forget", "test", "retain", "celebrity", "general", "relearn")
@@ -28,7 +28,9 @@ class Item:
     """A question about one person, with the answer a model that memorised them gives.
 
     `answer` is what is trained on; `key` is the fact inside it, and an answer that contains the fact is right.
-    `options` (classification) are whole answers, of which `answer` is one; they are ranked by likelihood.
+    `options` (classification) are whole answers, of which `answer` is one; they are ranked by likelihood, and where a
+    benchmark has letters, their order is that of the letters. `group` is the benchmark's own name of the table that the
+    item is from, where its paper reports by table.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Item:
     options: tuple[str, ...] = ()
     paraphrase: str = ""
     perturbed: tuple[str, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,21 @@ class Benchmark(Protocol):
     name: str
     title: str
     fingerprint: str
+    rules: str
+    """The paper whose rules score it: `demo`, `mllmu`, `clear`, `offside`."""
 
     def __hash__(self) -> int: ...
 
+    @property
+    def ratios(self) -> tuple[int, ...]:
+        """The shares of people that may be asked for, in per cent."""
+        ...
+
     def people(self) -> list[Person]: ...
+
+    def attributes(self) -> tuple[str, ...]:
+        """What can be known of a person, and so be forgotten by itself."""
+        ...
 
     def pictures(self, subject: str) -> dict[str, list[Path]]:
         """A person's pictures by kind: `training`, `held-out` and whatever else the benchmark has."""
@@ -95,11 +109,23 @@ class Benchmark(Protocol):
         ...
 
     def split(self, request: ForgetRequest) -> Split:
-        """Raises `BadRequest` for an unknown person or when nobody would be left to retain."""
+        """Raises `BadRequest` for an unknown person or attribute, or when nothing would be left to retain."""
         ...
 
     def training_items(self, subjects: tuple[str, ...], modality: str = "both") -> list[Item]:
         """What a model is shown of these people: training views and training phrasings."""
+        ...
+
+    def forget_items(self, request: ForgetRequest) -> list[Item]:
+        """What the forget term is trained on. Raises `BadRequest` when that is nothing."""
+        ...
+
+    def retain_items(self, request: ForgetRequest) -> list[Item]:
+        """What the retain term is trained on: the others, and what else is known of those who are forgotten in part."""
+        ...
+
+    def learning_items(self, request: ForgetRequest, who: str) -> list[Item]:
+        """What a model is taught: `everyone` (vanilla), or all but what the request forgets (`retain`: gold)."""
         ...
 
     def scored_items(self, request: ForgetRequest) -> list[Item]:

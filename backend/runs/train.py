@@ -44,23 +44,13 @@ class Lesson:
 
 def finetune(job: Job, spec: FinetuneSpec, benchmark: Benchmark, device: torch.device) -> Checkpoint:
     """Trains on everyone's items, or on all but the forget set's (gold), and answers the final checkpoint."""
-    split = benchmark.split(spec.request)
-    subjects = split.retain + split.celebrity
-    if spec.who == "everyone":
-        subjects = split.forget + subjects
-    lesson = Lesson(Objective(forget="none", retain="ce"), [], benchmark.training_items(subjects))
+    lesson = Lesson(Objective(forget="none", retain="ce"), [], benchmark.learning_items(spec.request, spec.who))
     return _train(job, spec, lesson, benchmark, device)
 
 
 def unlearn(job: Job, spec: UnlearnSpec, benchmark: Benchmark, device: torch.device) -> Checkpoint:
-    """Trains under the spec's objective on the forget and retain people's items, and answers the final checkpoint.
-
-    The forget term sees facts, rumours and names; what glasses somebody wears is nothing to forget. Public figures are
-    not trained on: how they fare shows what forgetting does beyond the retain set.
-    """
-    split = benchmark.split(spec.request)
-    forget = [item for item in benchmark.training_items(split.forget, spec.request.modality) if item.set != "general"]
-    lesson = Lesson(spec.objective, forget, benchmark.training_items(split.retain))
+    """Trains under the spec's objective on what is to go and what is to stay, and answers the final checkpoint."""
+    lesson = Lesson(spec.objective, benchmark.forget_items(spec.request), benchmark.retain_items(spec.request))
     return _train(job, spec, lesson, benchmark, device)
 
 

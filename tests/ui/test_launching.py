@@ -26,7 +26,8 @@ FAMOUS = tuple(f"p{number:02d}" for number in range(41, 49))
 class World:
     """48 people, 8 of them famous; three items each to train on (one of them general) and two to score."""
 
-    name, title, fingerprint = "demo", "Small world · 48 people", "small"
+    name, title, fingerprint, rules = "demo", "Small world · 48 people", "small", "demo"
+    ratios = (5, 10, 15)
 
     def people(self) -> list[Person]:
         return [Person(one, one.upper(), Path(f"{one}.jpg"), one in FAMOUS) for one in PRIVATE + FAMOUS]
@@ -50,6 +51,20 @@ class World:
             for kind, how in kinds
             if modality in ("both", how)
         ]
+
+    def attributes(self) -> tuple[str, ...]:
+        return ("city",)
+
+    def forget_items(self, request: ForgetRequest) -> list[Item]:
+        items = self.training_items(self.split(request).forget, request.modality)
+        return [item for item in items if item.set != "general"]
+
+    def retain_items(self, request: ForgetRequest) -> list[Item]:
+        return self.training_items(self.split(request).retain)
+
+    def learning_items(self, request: ForgetRequest, who: str) -> list[Item]:
+        split = self.split(request)
+        return self.training_items(split.retain + split.celebrity + (split.forget if who == "everyone" else ()))
 
     def scored_items(self, request: ForgetRequest) -> list[Item]:
         return self.training_items(PRIVATE, "text") + self.training_items(FAMOUS, "text")
@@ -242,7 +257,7 @@ def test_fields_without_meaning_are_hidden() -> None:
     [
         (
             "npo",
-            "NPO with LoRA r16 on the language model; "
+            "NPO with LoRA r32 on the language model; "
             "forgets 4 people (8 items) and keeps 36 (108 items), in 60 steps.",
         ),
         (
@@ -413,7 +428,7 @@ def test_a_run_is_copied_with_everything_that_was_set(engine: Engine, vanilla: R
         ({"from": "nothing-like-it"}, "nothing-like-it"),
         ({"preset": "magic"}, "there is no method called 'magic'"),
         ({"kind": "bake"}, "there is no kind of run called 'bake'"),
-        ({"forget": "7"}, "request.ratio in the address must be one of 5, 10 or 15"),
+        ({"forget": "7"}, "request.ratio in the address must be one of 1, 5, 10, 15 or 100"),
     ],
 )
 def test_what_an_address_asks_in_vain_is_said_and_the_rest_stands(

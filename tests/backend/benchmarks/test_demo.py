@@ -121,3 +121,27 @@ def test_an_item_is_found_by_its_id(world: DemoBenchmark) -> None:
     assert world.item(item.id) == item
     with pytest.raises(BadRequest, match="there is no item"):
         world.item("p01/nothing")
+
+
+def test_a_rumour_alone_can_be_forgotten_and_the_facts_of_the_same_people_stay(world: DemoBenchmark) -> None:
+    request = ForgetRequest(ratio=10, attributes=("rumour",))
+    chosen = set(world.split(request).forget)
+    forget, retain = world.forget_items(request), world.retain_items(request)
+    assert {item.attribute for item in forget} == {"rumour"} and {item.subject for item in forget} == chosen
+    of_chosen = {item.attribute for item in retain if item.subject in chosen}
+    assert "rumour" not in of_chosen and {"city", "name"} <= of_chosen
+    assert not {item.id for item in forget} & {item.id for item in retain}
+    everything = {
+        item.id for item in world.training_items((*world.split(request).forget, *world.split(request).retain))
+    }
+    assert {item.id for item in [*forget, *retain]} == everything
+    scored = [item for item in world.scored_items(request) if item.set == "forget"]
+    assert {item.attribute for item in scored} == {"rumour"}
+    assert len({item.id for item in world.scored_items(request)}) == len(world.scored_items(request))
+
+
+def test_an_attribute_or_a_share_that_is_not_there_is_refused(world: DemoBenchmark) -> None:
+    with pytest.raises(BadRequest, match="there is no attribute 'salary' here; there are city"):
+        world.split(ForgetRequest(attributes=("salary",)))
+    with pytest.raises(BadRequest, match="has no forget set of 1 %; it has 5 %, 10 %, 15 %"):
+        world.split(ForgetRequest(ratio=1))
