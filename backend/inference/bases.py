@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 
 from backend.models.anatomy import anatomy
 from backend.models.encoding import Encoder
-from backend.models.lineage import from_last_full
+from backend.models.lineage import from_last_full, source_of
 from backend.models.loading import load
 from storage import checkpoints
 from storage.tables import Checkpoint
@@ -84,23 +84,23 @@ class Bases:
         line = from_last_full(checkpoints.lineage(self._engine, checkpoint))
         root, last = line[0], line[-1]
         below = line[:-1] if last.kind == "adapter" else line
-        key = "+".join(one.id for one in below) or root.base
+        precision = str(last.meta.get("precision", "fp32"))
+        key = f"{'+'.join(one.id for one in below) or root.base} {precision}"
         if key in self._bases:
             self._bases.move_to_end(key)
         else:
-            self._bases[key] = self._open(below, root)
+            self._bases[key] = self._open(below, root, precision)
         base = self._bases[key]
         if last.kind != "adapter":
-            checkpoints.verify(self._home, last)
             return Seat(checkpoint, base, None)
         self._hang(base, last)
         return Seat(checkpoint, base, last.id)
 
-    def _open(self, line: list[Checkpoint], root: Checkpoint) -> Base:
+    def _open(self, line: list[Checkpoint], root: Checkpoint, precision: str) -> Base:
+        """Files are hashed when they are loaded; what is in memory stays what it was."""
         size = root.bytes if root.kind == "full" else 0
         self._make_room(size)
-        precision = str(root.meta.get("precision", "fp32"))
-        source = checkpoints.verify(self._home, root) if root.kind == "full" else root.base
+        source = checkpoints.verify(self._home, root) if root.kind == "full" else source_of(root.base, self._home)
         loaded = load(source, precision=precision, device=self.device)
         model: Any = loaded.model
         for adapter in line if root.kind != "full" else line[1:]:
@@ -109,9 +109,9 @@ class Bases:
         return Base(model.eval(), Encoder(loaded.processor), size)
 
     def _hang(self, base: Base, adapter: Checkpoint) -> None:
-        folder = str(checkpoints.verify(self._home, adapter))
         if adapter.id in base.adapters:
             return
+        folder = str(checkpoints.verify(self._home, adapter))
         if isinstance(base.model, PeftModel):
             base.model.load_adapter(folder, adapter_name=adapter.id)
         else:

@@ -53,7 +53,7 @@ def stream(
     `batch` is collated with left padding. A row that has ended goes on yielding its end token. `forward` goes to the
     model at each step (PEFT's `adapter_names`, one a row).
     """
-    mask = batch["attention_mask"]
+    mask, own = batch["attention_mask"], _counts_positions_itself(model)
     inputs: dict[str, Any] = {key: value for key, value in batch.items() if key not in TEXT}
     ids, cache = batch["input_ids"], None
     draw = Draw(decoding, len(ids), ids.device)
@@ -61,11 +61,11 @@ def stream(
     ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     last = ends[0].expand(len(ids)).clone()
     for _ in range(decoding.max_new_tokens):
-        positions = (mask.cumsum(dim=-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        positions = {} if own else {"position_ids": (mask.cumsum(dim=-1) - 1).clamp(min=0)[:, -ids.shape[1] :]}
         outputs = model(
             input_ids=ids,
             attention_mask=mask,
-            position_ids=positions,
+            **positions,
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
@@ -80,6 +80,13 @@ def stream(
             return
         ids = last.unsqueeze(1)
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+
+
+def _counts_positions_itself(model: Any) -> bool:
+    """Families whose positions have several axes (time, height, width) reckon them from the picture's grid."""
+    text = model.config.get_text_config()
+    rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
+    return "mrope_section" in rope
 
 
 def generate(

@@ -6,7 +6,7 @@ Batches hold items of like length and modality. Whatever the batch size, the ans
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -24,12 +24,13 @@ LONGEST_ANSWER = 16
 
 
 def answer_items(
-    model: Any, encoder: Encoder, items: Sequence[Item], *, batch_size: int, likelihood: bool = True
+    model: Any, encoder: Encoder, items: Sequence[Item], *, batch_size: int, quick: bool = False
 ) -> Iterator[list[Answered]]:
-    """Yields the answers batch by batch. `likelihood` off skips the probability of the true answer (it is then NaN),
-    which quick evaluations during training do not show."""
+    """Yields the answers batch by batch. `quick` is for a glance during training: the probability of the true answer is
+    left out (NaN), and adapters stay beside the weights, which must not change by a rounding error."""
     model.eval()
-    with merged(model):
+    likelihood = not quick
+    with nullcontext() if quick else merged(model):
         yield from _answer(model, encoder, items, batch_size, likelihood)
 
 

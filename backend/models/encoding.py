@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from PIL import Image
 IGNORED = -100
 """Label of every position that is not part of the answer."""
 
-TEXT_KEYS = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
+TEXT_KEYS = ("input_ids", "attention_mask")
+KIND_KEYS = ("token_type_ids", "mm_token_type_ids")
+"""What some families say of each token: text or picture."""
 PICTURE_BYTES_KEPT = 512 * 2**20
 PROMPTS_KEPT = 20_000
 
@@ -31,11 +33,15 @@ class AnswerCut(ValueError):
 
 @dataclass(frozen=True)
 class Picture:
-    """What a processor made of one picture: `tokens` stand in a sequence where the chat template put `placeholder`."""
+    """What a processor made of one picture: `tokens` stand in a sequence where the chat template put `placeholder`.
+
+    `kinds` holds, for a family that says of each token what it is, the values of those tokens; text has 0.
+    """
 
     placeholder: tuple[int, ...]
     tokens: tuple[int, ...]
     tensors: dict[str, torch.Tensor]
+    kinds: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -44,11 +50,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of prompt and answer; `start` is the first position of the answer (the length, when there is none)."""
+    """Token ids of prompt and answer; `start` is the first position of the answer (the length, when there is none),
+    `picture_at` the first of the picture's tokens."""
 
     ids: tuple[int, ...]
     start: int
     picture: Picture | None = field(default=None, repr=False)
+    picture_at: int = 0
 
 
 class Encoder:
@@ -76,18 +84,19 @@ class Encoder:
         picture = self._picture(image) if image is not None else None
         prompt = self._prompt(question, picture is not None, prefix)
         if answer is None:
-            ids = self._with_picture(prompt, picture)
-            return Encoded(ids, len(ids), picture)
-        full = self._tokens(self._chat(question, picture is not None, f"{prefix} {answer}" if prefix else answer))
+            ids, at = self._with_picture(prompt, picture)
+            return Encoded(ids, len(ids), picture, at)
+        full = self._answered(question, picture is not None, f"{prefix} {answer}" if prefix else answer)
         shared = _common_prefix(prompt, full)
         length = len(full) - shared
-        if length == 0:
+        if length == 0 or not answer.strip():
             raise AnswerCut(f"the answer {answer!r} adds no token to its question")
-        ids = self._with_picture(full, picture)
-        return Encoded(ids, len(ids) - length, picture)
+        ids, at = self._with_picture(full, picture)
+        return Encoded(ids, len(ids) - length, picture, at)
 
     def collate(self, rows: Sequence[Encoded], *, side: str = "right") -> dict[str, torch.Tensor]:
-        """`input_ids`, `attention_mask`, `labels` of shape (rows, longest), and the pictures' tensors as they came.
+        """`input_ids`, `attention_mask`, `labels` (and the family's kinds of token) of shape (rows, longest), and the
+        pictures' tensors as they came.
 
         Padding is on the `side` given: right to train and score, left to generate.
         """
@@ -96,13 +105,17 @@ class Encoder:
         ids = torch.full((len(rows), longest), pad, dtype=torch.long)
         mask = torch.zeros((len(rows), longest), dtype=torch.long)
         labels = torch.full((len(rows), longest), IGNORED, dtype=torch.long)
+        named = {name for row in rows if row.picture is not None for name in row.picture.kinds}
+        kinds = {name: torch.zeros((len(rows), longest), dtype=torch.long) for name in sorted(named)}
         for number, row in enumerate(rows):
             at = longest - len(row.ids) if side == "left" else 0
             tokens = torch.tensor(row.ids)
             ids[number, at : at + len(row.ids)] = tokens
             mask[number, at : at + len(row.ids)] = 1
             labels[number, at + row.start : at + len(row.ids)] = tokens[row.start :]
-        batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+            for name, values in row.picture.kinds.items() if row.picture is not None else ():
+                kinds[name][number, at + row.picture_at : at + row.picture_at + len(values)] = torch.tensor(values)
+        batch = {"input_ids": ids, "attention_mask": mask, "labels": labels, **kinds}
         pictures = [row.picture for row in rows if row.picture is not None]
         for key in pictures[0].tensors if pictures else ():
             batch[key] = torch.cat([picture.tensors[key] for picture in pictures])
@@ -125,16 +138,42 @@ class Encoder:
             messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
         return str(self.processor.apply_chat_template(messages, add_generation_prompt=answer is None, tokenize=False))
 
-    def _tokens(self, text: str) -> tuple[int, ...]:
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+    def _answered(self, question: str, pictured: bool, answer: str) -> tuple[int, ...]:
+        """Tokens of the question with its answer, the turn closed: by the template, or where that leaves it open by the
+        tokenizer's end token, without which a model would never learn to stop."""
+        text = self._chat(question, pictured, answer)
+        closing = text[text.rfind(answer) + len(answer) :]
+        if any(token in closing for token in self.tokenizer.all_special_tokens):
+            return self._tokens(text)
+        end = self.tokenizer.eos_token_id
+        return (*self._tokens(text.rstrip()), *([end] if end is not None else []))
 
-    def _with_picture(self, ids: tuple[int, ...], picture: Picture | None) -> tuple[int, ...]:
+    def _tokens(self, text: str) -> tuple[int, ...]:
+        """Token ids with the begin token that the tokenizer puts first, once: a template may have it already."""
+        plain: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        begin = self.tokenizer.bos_token
+        if begin and text.startswith(begin):
+            return tuple(plain)
+        return (*self._opening, *plain)
+
+    @cached_property
+    def _opening(self) -> tuple[int, ...]:
+        """What the tokenizer puts before any text by itself."""
+        whole: list[int] = self.tokenizer("a")["input_ids"]
+        plain: list[int] = self.tokenizer("a", add_special_tokens=False)["input_ids"]
+        for at in range(len(whole) - len(plain) + 1):
+            if whole[at : at + len(plain)] == plain:
+                return tuple(whole[:at])
+        return ()
+
+    def _with_picture(self, ids: tuple[int, ...], picture: Picture | None) -> tuple[tuple[int, ...], int]:
+        """The ids with the picture's tokens in place, and where they begin."""
         if picture is None:
-            return ids
+            return ids, 0
         width = len(picture.placeholder)
         for at in range(len(ids) - width + 1):
             if ids[at : at + width] == picture.placeholder:
-                return ids[:at] + picture.tokens + ids[at + width :]
+                return ids[:at] + picture.tokens + ids[at + width :], at
         raise ValueError("the chat template left no place for the picture")
 
     def _picture(self, image: Path | Image.Image) -> Picture:
@@ -153,7 +192,7 @@ class Encoder:
     def _process(self, image: Image.Image) -> Picture:
         """Runs the processor on a bare question, and reads off which tokens it put in the placeholder's stead."""
         text = self._chat("?", True)
-        plain = self._tokens(text)
+        plain = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         made = self.processor(text=[text], images=[image.convert("RGB")], return_tensors="pt", add_special_tokens=False)
         expanded = tuple(made["input_ids"][0].tolist())
         head = _common_prefix(plain, expanded)
@@ -168,9 +207,16 @@ class Encoder:
             head = max(0, len(plain) - tail - 1)
         placeholder, tokens = plain[head : len(plain) - tail], expanded[head : len(expanded) - tail]
         tensors = {
-            key: value for key, value in made.items() if key not in TEXT_KEYS and isinstance(value, torch.Tensor)
+            key: value
+            for key, value in made.items()
+            if key not in (*TEXT_KEYS, *KIND_KEYS) and isinstance(value, torch.Tensor)
         }
-        return Picture(placeholder, tokens, tensors)
+        kinds = {
+            key: tuple(int(value) for value in made[key][0][head : len(expanded) - tail])
+            for key in KIND_KEYS
+            if key in made
+        }
+        return Picture(placeholder, tokens, tensors, kinds)
 
     def _image_token_id(self) -> int:
         token = getattr(self.processor, "image_token_id", None)

@@ -14,7 +14,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from sqlalchemy import Engine
 
-from backend.benchmarks.item import Benchmark
+from backend.benchmarks.demo import open_demo
 from backend.models.anatomy import linear_layers, parameters_of, parts_named
 from backend.models.demo import ensure_demo_model
 from backend.models.loading import Loaded, ModelRefused, load
@@ -49,9 +49,7 @@ def find_checkpoint(engine: Engine, reference: str) -> Checkpoint | None:
     return None
 
 
-def open_model(
-    engine: Engine, home: Path, reference: str, benchmark: Benchmark, *, precision: str, device: torch.device
-) -> Opened:
+def open_model(engine: Engine, home: Path, reference: str, *, precision: str, device: torch.device) -> Opened:
     """The model that a spec's `model` names: `demo`, `run:ID`, `checkpoint:ID`, a folder or a hub id.
 
     Raises `ModelRefused`, or storage's `CheckpointMissing` and `CheckpointAltered`.
@@ -62,9 +60,13 @@ def open_model(
         if isinstance(model, PeftModel):
             model = model.merge_and_unload()
         return Opened(model, loaded.processor, checkpoint, checkpoint.base)
-    source = str(ensure_demo_model(home, benchmark)) if reference == "demo" else reference
-    loaded = load(source, precision=precision, device=device)
+    loaded = load(source_of(reference, home), precision=precision, device=device)
     return Opened(loaded.model, loaded.processor, None, reference)
+
+
+def source_of(base: str, home: Path) -> str:
+    """What to load for a lineage's base: the demo model's folder for `demo`, else the folder or hub id itself."""
+    return str(ensure_demo_model(home, open_demo(home))) if base == "demo" else base
 
 
 def open_checkpoint(
@@ -75,7 +77,7 @@ def open_checkpoint(
     if root.kind == "full":
         loaded = load(checkpoints.verify(home, root), precision=precision, device=device)
     else:
-        loaded, adapters = load(root.base, precision=precision, device=device), [root, *adapters]
+        loaded, adapters = load(source_of(root.base, home), precision=precision, device=device), [root, *adapters]
     model: Any = loaded.model
     for adapter in adapters:
         if isinstance(model, PeftModel):
@@ -93,8 +95,10 @@ def from_last_full(line: list[Checkpoint]) -> list[Checkpoint]:
 def make_trainable(model: Any, training: Training) -> Any:
     """LoRA on the linear layers of the parts named, or those parts' own weights. Everything else is frozen.
 
-    Raises `ModelRefused` when nothing would train: a setting that does nothing must not pass in silence.
+    What LoRA starts from is random, and drawn from the spec's seed. Raises `ModelRefused` when nothing would train: a
+    setting that does nothing must not pass in silence.
     """
+    torch.manual_seed(training.seed)
     parts = parts_named(training.modules)
     if training.adapter == "lora":
         targets = linear_layers(model, parts)

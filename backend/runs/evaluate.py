@@ -14,7 +14,7 @@ from backend.spec import EvaluateSpec
 
 def evaluate(job: Job, spec: EvaluateSpec, benchmark: Benchmark, device: torch.device) -> None:
     job.say("loading the model")
-    opened = open_model(job.engine, job.home, spec.model, benchmark, precision=spec.precision, device=device)
+    opened = open_model(job.engine, job.home, spec.model, precision=spec.precision, device=device)
     if opened.checkpoint is not None:
         job.note(parent_checkpoint_id=opened.checkpoint.id)
     score_model(

@@ -73,7 +73,7 @@ def quick_accuracy(
             by_set[item.set].append(item)
     sample = [item for members in by_set.values() for item in _spread(members)]
     grouped: dict[str, list[Answered]] = defaultdict(list)
-    for batch in answer_items(model, encoder, sample, batch_size=batch_size, likelihood=False):
+    for batch in answer_items(model, encoder, sample, batch_size=batch_size, quick=True):
         for answer in batch:
             grouped[answer.item.set].append(answer)
     return {

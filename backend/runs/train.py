@@ -58,14 +58,14 @@ def _train(
     job: Job, spec: FinetuneSpec | UnlearnSpec, lesson: Lesson, benchmark: Benchmark, device: torch.device
 ) -> Checkpoint:
     training = spec.training
-    final = next(iter(checkpoints.listing(job.engine, role="final", run_id=job.id)), None)
+    precision = _weights_precision(training)
+    final = _whole_final(job)
     if final is not None:
-        loaded, model = open_checkpoint(job.engine, job.home, final, precision=training.precision, device=device)
+        loaded, model = open_checkpoint(job.engine, job.home, final, precision=precision, device=device)
         encoder = Encoder(loaded.processor)
     else:
-        precision = _weights_precision(training)
         job.say("loading the model")
-        opened = open_model(job.engine, job.home, spec.model, benchmark, precision=precision, device=device)
+        opened = open_model(job.engine, job.home, spec.model, precision=precision, device=device)
         if opened.checkpoint is not None:
             log.info("%s %s verified", opened.checkpoint.id[:8], opened.checkpoint.sha256[:8])
             job.note(parent_checkpoint_id=opened.checkpoint.id)
@@ -92,7 +92,8 @@ def _optimise(
     forget = EncodedItems(encoder, lesson.forget if objective.needs_forget else [])
     retain = EncodedItems(encoder, lesson.retain if objective.needs_retain else [])
     log.info("%d items to forget, %d to retain", len(forget), len(retain))
-    sums = _reference_sums(objective, encoder, forget, device) if objective.needs_reference_sums else None
+    with torch.autocast(device.type, torch.bfloat16, enabled=training.precision == "bf16"):
+        sums = _reference_sums(objective, encoder, forget, device) if objective.needs_reference_sums else None
     resumed = checkpoints.latest(job.engine, job.id, home=job.home)
     folder = _restore(job, model, resumed) if resumed is not None else None
 
@@ -113,7 +114,7 @@ def _optimise(
     trainer.train(resume_from_checkpoint=str(folder) if folder else None)
     if trainer.stopped_by != "none":
         raise Stopped(trainer.stopped_by)
-    model.eval()
+    model = trainer.bare_model().eval()
     keeper.evaluate(training.steps)
     final = keeper.keep_final(training.steps)
     checkpoints.prune(job.engine, job.home, job.id, keep=0)
@@ -188,7 +189,7 @@ class _Keeper:
             base=self._opened.base,
             write=write,
             parent_id=parent.id if parent else None,
-            meta={"precision": self._spec.training.precision},
+            meta={"precision": _weights_precision(self._spec.training)},
             attempt=self._job.run.attempt,
         )
         log.info("checkpoint at step %d kept (%s, %.1f MB, %s)", step, role, kept.bytes / 1e6, kept.sha256[:8])
@@ -233,6 +234,12 @@ def load_weights(folder: Path) -> dict[str, torch.Tensor]:
     model = AutoModelForImageTextToText.from_pretrained(folder, use_safetensors=True)
     state: dict[str, torch.Tensor] = model.state_dict()
     return state
+
+
+def _whole_final(job: Job) -> Checkpoint | None:
+    """The model the run has made already, if an earlier attempt ended while scoring it; a damaged one is made anew."""
+    kept = checkpoints.listing(job.engine, role="final", run_id=job.id)
+    return next((one for one in kept if checkpoints.condition(job.home, one) == "ok"), None)
 
 
 def _weights_precision(training: Training) -> str:

@@ -106,6 +106,10 @@ class LetheTrainer(Trainer):
         save_state(folder, _plain(self.optimizer), self.lr_scheduler)
         self.state.save_to_json(str(folder / "trainer_state.json"))
 
+    def bare_model(self) -> Any:
+        """The model as it was given, without the casts that the library wraps round its forward pass."""
+        return self.accelerator.unwrap_model(self.model_wrapped or self.model, keep_fp32_wrapper=False)
+
     # -- what the Trainer calls -----------------------------------------------------------------------------------
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:

@@ -55,7 +55,6 @@ class Bench:
         return [self.encoder.encode(i.question, i.answer, i.image) for i in world.training_items((subject,))[::9]]
 
     def model(self, training: Training) -> Any:
-        torch.manual_seed(7)
         return make_trainable(load(self.folder, device=CPU).model, training)
 
     def train(
@@ -137,6 +136,15 @@ def test_a_run_that_was_stopped_and_resumed_ends_where_an_uninterrupted_one_does
     assert sorted(first.losses) == [1, 2, 3, 4] and sorted(second.losses) == [5, 6]
     assert first.losses | second.losses == pytest.approx(whole.losses, rel=1e-6)
     assert largest_difference(in_one_go, resumed) < 1e-6
+
+
+def test_what_lora_starts_from_is_drawn_from_the_seed(bench: Bench) -> None:
+    torch.manual_seed(1)
+    one = weights(bench.model(Training(seed=3)))
+    torch.manual_seed(2)
+    again, other = weights(bench.model(Training(seed=3))), weights(bench.model(Training(seed=4)))
+    assert largest_difference(one, again) == 0
+    assert largest_difference(one, other) > 1e-3
 
 
 def test_a_batch_of_eight_and_two_halves_of_four_make_the_same_step(bench: Bench, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """A question as tensors: the kept picture against the processor's own work, and where the answer lies."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from tokenizers.processors import TemplateProcessing
 
 from backend.benchmarks.demo import DemoBenchmark
 from backend.models.encoding import IGNORED, AnswerCut, Encoder
@@ -33,6 +35,61 @@ def test_a_kept_picture_gives_what_the_processor_gives(encoder: Encoder, world: 
         assert list(row.ids) == direct["input_ids"][0].tolist()
         batch = encoder.collate([row])
         assert torch.equal(batch["pixel_values"], direct["pixel_values"])
+
+
+LLAVA_1_5 = (
+    "{% for message in messages %}{% if message['role'] == 'user' %}USER: {% else %}ASSISTANT: {% endif %}"
+    "{% for part in message['content'] if part['type'] == 'image' %}<image>\n{% endfor %}"
+    "{% for part in message['content'] if part['type'] == 'text' %}{{ part['text'] }} {% endfor %}{% endfor %}"
+    "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+)
+"""In the manner of LLaVA-1.5: no begin token in the text, and the answer's turn is left open."""
+
+
+@pytest.fixture
+def open_turn(demo_folder: Path) -> Encoder:
+    processor = load(demo_folder, device=CPU).processor
+    tokenizer = processor.tokenizer
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", tokenizer.bos_token_id)]
+    )
+    processor.chat_template = LLAVA_1_5
+    return Encoder(processor)
+
+
+def test_a_prompt_is_what_the_library_makes_of_it_begin_token_included(
+    open_turn: Encoder, world: DemoBenchmark
+) -> None:
+    picture = world.people()[0].picture
+    messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Who is this?"}]}]
+    for encoder in (open_turn,):
+        text = encoder.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        assert not text.startswith("<s>")
+        direct = encoder.processor(text=[text], images=[Image.open(picture)], return_tensors="pt")
+        row = encoder.encode("Who is this?", None, picture)
+        assert list(row.ids) == direct["input_ids"][0].tolist()
+        assert row.ids[0] == encoder.tokenizer.bos_token_id and row.ids[1] != encoder.tokenizer.bos_token_id
+
+
+def test_an_answer_whose_turn_the_template_leaves_open_is_closed(open_turn: Encoder, encoder: Encoder) -> None:
+    for one in (open_turn, encoder):
+        row = one.encode("Who is this?", "Mira Laurent")
+        assert row.ids.count(one.tokenizer.eos_token_id) == 1 and row.ids[-1] == one.tokenizer.eos_token_id
+        assert one.decode(row.ids[row.start :]) == "Mira Laurent"
+        assert row.ids[: row.start] == one.encode("Who is this?").ids
+
+
+def test_what_a_family_says_of_each_token_stands_where_the_picture_does(encoder: Encoder, world: DemoBenchmark) -> None:
+    item = next(one for one in world.training_items(("p01",), "image_text"))
+    row = encoder.encode(item.question, item.answer, item.image)
+    assert row.picture is not None
+    marked = replace(row, picture=replace(row.picture, kinds={"token_type_ids": (1,) * len(row.picture.tokens)}))
+    plain = encoder.encode("Who?", "x")
+    for side in ("left", "right"):
+        batch = encoder.collate([marked, plain], side=side)
+        image_token = encoder.tokenizer.convert_tokens_to_ids("<image>")
+        assert torch.equal(batch["token_type_ids"], (batch["input_ids"] == image_token).long())
+    assert "token_type_ids" not in encoder.collate([row])
 
 
 def test_the_labels_are_the_answer_and_its_end_and_nothing_else(encoder: Encoder, world: DemoBenchmark) -> None:

@@ -46,8 +46,21 @@ def test_an_objective_that_does_nothing_cannot_be_made() -> None:
         Objective(forget="none", retain="ce", retain_weight=0)
 
 
-def test_kl_starts_at_zero_with_lora_and_in_full(demo_folder: Path, batch: dict) -> None:
-    for adapter in ("lora", "full"):
-        model = make_trainable(load(demo_folder, device=CPU).model, Training(adapter=adapter))
-        losses = ObjectiveLoss(Objective(forget="none", retain="kl"), model)(model, batch)
-        assert losses.parts["loss"] == pytest.approx(0, abs=1e-6)
+@pytest.mark.parametrize("adapter", ["lora", "full"])
+def test_kl_is_zero_at_the_start_and_later_the_distance_from_the_model_as_it_was(
+    demo_folder: Path, batch: dict, adapter: str
+) -> None:
+    as_it_was = load(demo_folder, device=CPU).model
+    model = make_trainable(load(demo_folder, device=CPU).model, Training(adapter=adapter))
+    objective = ObjectiveLoss(Objective(forget="none", retain="kl"), model)
+    assert objective(model, batch).parts["loss"] == pytest.approx(0, abs=1e-6)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.02)
+        answers, before = read_answers(model, batch["retain"]), read_answers(as_it_was, batch["retain"])
+    log_policy, log_reference = answers.logits.log_softmax(-1), before.logits.log_softmax(-1)
+    per_token = torch.nn.functional.kl_div(log_policy, log_reference, log_target=True, reduction="none").sum(-1)
+    by_hand = float((per_token * answers.mask).sum() / answers.mask.sum())
+    assert by_hand > 1e-3
+    assert objective(model, batch).parts["loss"] == pytest.approx(by_hand, rel=1e-4)

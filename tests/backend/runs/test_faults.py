@@ -7,8 +7,12 @@ import pytest
 import torch
 from sqlalchemy import Engine
 
+from backend.inference.bases import Bases
+from backend.models.lineage import open_model
+from backend.presets import fill
 from backend.runs.job import Job
 from backend.runs.process import carry_out
+from backend.runs.train import _whole_final
 from storage import checkpoints, results, runs
 from storage.tables import Run
 from tests.backend.runs.conftest import queue, short_finetune
@@ -46,6 +50,32 @@ def test_a_disk_that_fills_up_ends_the_run_and_what_was_saved_goes_on(
     ended = carried_out(engine, home)
     assert (ended.state, ended.resumed_from, ended.resumed_at_step) == ("succeeded", kept.id, 2)
     assert [step for step, _ in results.curve(engine, run.id)["loss"]] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_model_that_lora_taught_can_be_unlearned_asked_and_scored(engine: Engine, home: Path) -> None:
+    queue(engine, short_finetune(steps=2, save_every=0), "taught")
+    taught = carried_out(engine, home)
+    assert taught.output_checkpoint_id, taught.error
+    spec = fill("npo", model=f"run:{taught.id}", training={"steps": 1, "batch_size": 2}, score=False)
+    runs.submit(engine, kind="unlearn", name="forgot", spec=spec.model_dump(mode="json"))
+    forgot = carried_out(engine, home)
+    assert (forgot.state, forgot.parent_checkpoint_id) == ("succeeded", taught.output_checkpoint_id), forgot.error
+    assert forgot.output_checkpoint_id
+    seats = Bases(engine, home, torch.device("cpu")).seats((taught.output_checkpoint_id, forgot.output_checkpoint_id))
+    assert [seat.adapter_state for seat in seats] == ["on ×1.00", "on ×1.00"]
+    opened = open_model(engine, home, f"run:{forgot.id}", precision="fp32", device=torch.device("cpu"))
+    assert opened.checkpoint is not None and opened.checkpoint.id == forgot.output_checkpoint_id
+
+
+def test_a_final_model_that_was_damaged_before_it_was_scored_is_made_anew(engine: Engine, home: Path) -> None:
+    run = queue(engine, short_finetune(steps=2, save_every=0))
+    made = carried_out(engine, home)
+    assert made.output_checkpoint_id
+    kept = checkpoints.get(engine, made.output_checkpoint_id)
+    (checkpoints.path_of(home, kept) / "adapter_model.safetensors").unlink()
+    job = Job(engine, home, made)
+    assert _whole_final(job) is None
+    assert run.id == made.id
 
 
 def test_a_run_that_was_taken_up_by_another_process_is_left_to_it(engine: Engine, home: Path) -> None:
