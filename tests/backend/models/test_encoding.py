@@ -57,18 +57,16 @@ def open_turn(demo_folder: Path) -> Encoder:
     return Encoder(processor)
 
 
-def test_a_prompt_is_what_the_library_makes_of_it_begin_token_included(
-    open_turn: Encoder, world: DemoBenchmark
-) -> None:
+def test_a_prompt_is_what_the_library_makes_of_it(open_turn: Encoder, world: DemoBenchmark) -> None:
     picture = world.people()[0].picture
     messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Who is this?"}]}]
-    for encoder in (open_turn,):
-        text = encoder.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        assert not text.startswith("<s>")
-        direct = encoder.processor(text=[text], images=[Image.open(picture)], return_tensors="pt")
-        row = encoder.encode("Who is this?", None, picture)
-        assert list(row.ids) == direct["input_ids"][0].tolist()
-        assert row.ids[0] == encoder.tokenizer.bos_token_id and row.ids[1] != encoder.tokenizer.bos_token_id
+    text = open_turn.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    assert not text.startswith("<s>")
+    direct = open_turn.processor(text=[text], images=[Image.open(picture)], return_tensors="pt")
+    row = open_turn.encode("Who is this?", None, picture)
+    assert list(row.ids) == direct["input_ids"][0].tolist()
+    begin = open_turn.tokenizer.bos_token_id
+    assert row.ids[0] == begin and row.ids[1] != begin, "the begin token stands there once"
 
 
 def test_an_answer_whose_turn_the_template_leaves_open_is_closed(open_turn: Encoder, encoder: Encoder) -> None:
@@ -119,9 +117,11 @@ def test_a_prefix_stands_before_the_answer_and_is_no_part_of_it(encoder: Encoder
 
 
 def test_an_answer_without_a_token_is_refused(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "_chat", lambda *_, **__: "<s>same")
     with pytest.raises(AnswerCut, match="no token"):
-        encoder.encode("Where?", "")
+        encoder.encode("Where?", " ")
+    monkeypatch.setattr(encoder, "_chat", lambda *_, **__: "<s>same</s>")
+    with pytest.raises(AnswerCut, match="no token"):
+        encoder.encode("Where?", "same")
 
 
 def test_kept_pictures_stay_within_their_budget(demo_folder: Path, world: DemoBenchmark) -> None:
