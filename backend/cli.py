@@ -71,6 +71,7 @@ Name = Annotated[str | None, typer.Option(help="What the run is called.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A field of the spec, as in training.steps=100.")]
 Forget = Annotated[int | None, typer.Option(help="Per cent of the private people to forget: 5, 10 or 15.")]
 People = Annotated[str | None, typer.Option(help="Ids of people to forget, comma-separated; instead of a share.")]
+Attributes = Annotated[str | None, typer.Option(help="What of them to forget, comma-separated; else everything.")]
 Modality = Annotated[str, typer.Option(help="Forget data: both, image_text or text.")]
 Model = Annotated[str, typer.Option(help="vanilla, run:ID, checkpoint:ID, a folder or a hub id.")]
 
@@ -91,6 +92,7 @@ def submit_finetune(
     who: Annotated[str, typer.Option(help="everyone (vanilla) or retain (gold).")] = "everyone",
     forget: Forget = None,
     people: People = None,
+    attributes: Attributes = None,
     name: Name = None,
     set_: Set = None,
     wait: Wait = False,
@@ -100,11 +102,11 @@ def submit_finetune(
     values = {
         "model": model,
         "who": who,
-        "request": _request(forget, people, "both"),
+        "request": _request(forget, people, attributes),
         "training": MEMORISING.model_dump(),
     }
     spec = FinetuneSpec.model_validate(_with(values, set_))
-    _queue(spec, name or ("vanilla" if who == "everyone" else f"gold {spec.request.words()}"), wait, as_json)
+    _queue(spec, name or ("vanilla" if who == "everyone" else f"gold · {spec.request.words()}"), wait, as_json)
 
 
 @submit.command("unlearn")
@@ -113,6 +115,7 @@ def submit_unlearn(
     model: Model = "vanilla",
     forget: Forget = None,
     people: People = None,
+    attributes: Attributes = None,
     modality: Modality = "both",
     name: Name = None,
     set_: Set = None,
@@ -120,9 +123,9 @@ def submit_unlearn(
     as_json: AsJson = False,
 ) -> None:
     """Make a model forget people it has memorised."""
-    filled = fill(preset, model=model, request=_request(forget, people, modality)).model_dump()
+    filled = fill(preset, model=model, request=_request(forget, people, attributes, modality)).model_dump()
     spec = UnlearnSpec.model_validate(_with(filled, set_))
-    _queue(spec, name or f"{PRESETS[preset].title} {spec.request.words()}", wait, as_json)
+    _queue(spec, name or f"{PRESETS[preset].title} · {spec.request.words()}", wait, as_json)
 
 
 @submit.command("evaluate")
@@ -130,13 +133,14 @@ def submit_evaluate(
     model: Model = "vanilla",
     forget: Forget = None,
     people: People = None,
+    attributes: Attributes = None,
     name: Name = None,
     set_: Set = None,
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Put the benchmark's questions to a model as it is."""
-    spec = EvaluateSpec.model_validate(_with({"model": model, "request": _request(forget, people, "both")}, set_))
+    spec = EvaluateSpec.model_validate(_with({"model": model, "request": _request(forget, people, attributes)}, set_))
     _queue(spec, name or f"evaluation · {spec.request.words()}", wait, as_json)
 
 
@@ -238,9 +242,10 @@ def probe(
     for answer in answers:
         likelihood = "" if answer["likelihood"] is None else f"  p(true) {answer['likelihood']:.2f}"
         stamp = answer["stamp"]
+        mark = f"{stamp['sha256'][:4]}…{stamp['sha256'][-2:]}"
         out.print(f"[bold]{answer['role']}[/] {escape(answer['label'])}: {escape(answer['text'])}{likelihood}")
         out.print(
-            f"  ckpt {stamp['checkpoint'][:8]} · adapter {stamp['adapter']} · {stamp['decoding']} · {stamp['device']}",
+            f"  ckpt {mark} · adapter {stamp['adapter']} · {stamp['decoding']} · {stamp['device']}",
             style="dim",
         )
 
@@ -322,10 +327,15 @@ def _engine() -> Engine:
     return engine
 
 
-def _request(forget: int | None, people: str | None, modality: str) -> dict[str, Any]:
-    chosen = tuple(part.strip() for part in people.split(",") if part.strip()) if people else ()
+def _request(forget: int | None, people: str | None, attributes: str | None, modality: str = "both") -> dict[str, Any]:
+    chosen = _listed(people)
     ratio = forget if forget is not None else None if chosen else 10
-    return ForgetRequest.model_validate({"ratio": ratio, "people": chosen, "modality": modality}).model_dump()
+    asked = {"ratio": ratio, "people": chosen, "attributes": _listed(attributes), "modality": modality}
+    return ForgetRequest.model_validate(asked).model_dump()
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 def _with(values: dict[str, Any], changes: list[str] | None) -> dict[str, Any]:

@@ -7,10 +7,13 @@ a run needs it.
 from __future__ import annotations
 
 import logging
+import math
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -18,11 +21,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.benchmarks.item import Benchmark
 from backend.demo_runs import demo_runs
+from backend.liveness import alive
 from storage import runs
 from storage.tables import Run
 from storage.workers import workers
 
 WATCH_S = 3.0
+SILENT_S = 10.0
+"""A worker on another machine that has given no sign of life for so long is taken for dead."""
 log = logging.getLogger("lethe")
 
 
@@ -62,13 +68,23 @@ def _watch(engine: Engine, home: Path) -> None:
     process: subprocess.Popen[bytes] | None = None
     while True:
         try:
-            if (process is None or process.poll() is not None) and not workers(engine, alive_within_s=10):
+            if (process is None or process.poll() is not None) and not worker_is_up(engine):
                 if process is not None:
                     log.warning("the worker ended (%s); starting another", process.returncode)
                 process = start_worker(home)
         except (SQLAlchemyError, OSError) as error:
             log.warning("no worker could be started, tried again: %s", error)
         threading.Event().wait(WATCH_S)
+
+
+def worker_is_up(engine: Engine) -> bool:
+    """Whether there is a worker. One of this machine is known by its process: while the rooms with torch are imported
+    for the first time it gives no sign of life, and is not dead."""
+    here, heard_since = socket.gethostname(), time.time() - SILENT_S
+    return any(
+        alive(worker.pid, worker.pid_started_at) if worker.host == here else worker.heartbeat_at >= heard_since
+        for worker in workers(engine, alive_within_s=math.inf)
+    )
 
 
 def start_worker(home: Path) -> subprocess.Popen[bytes]:

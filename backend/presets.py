@@ -5,6 +5,7 @@ A preset never trains anything itself: it fills in an `UnlearnSpec`, and everyth
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,10 +113,16 @@ def preset(name: str) -> Preset:
         raise UnknownPreset(f"there is no method called {name!r}; there are {', '.join(PRESETS)}") from None
 
 
-def fill(name: str, **changes: Any) -> UnlearnSpec:
+def fill(name: str, /, **changes: Any) -> UnlearnSpec:
     """An unlearning spec with a preset's objective and defaults. `changes` are fields of the spec; those of
-    `objective` and `training` may be partial dictionaries and override the preset's."""
+    `objective` and `training` may be partial dictionaries and override the preset's.
+
+    Raises `UnknownPreset`, and pydantic's error for a change that is no field or no value of one.
+    """
     chosen = preset(name)
-    objective = chosen.objective.model_dump() | dict(changes.pop("objective", {}))
-    training = Training().model_dump() | chosen.training | dict(changes.pop("training", {}))
-    return UnlearnSpec.model_validate({"preset": name, "objective": objective, "training": training, **changes})
+    usual = {"objective": chosen.objective.model_dump(), "training": Training().model_dump() | chosen.training}
+    merged = {
+        group: {**fields, **changes[group]} if isinstance(changes.get(group), Mapping) else changes.get(group, fields)
+        for group, fields in usual.items()
+    }
+    return UnlearnSpec.model_validate({"preset": name, **changes, **merged})

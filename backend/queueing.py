@@ -6,6 +6,7 @@ memorised everyone, and is written down as the run it meant when the run was que
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,10 @@ class CannotQueue(ValueError):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a model comes from: a checkpoint, a run to wait for, or neither (a folder, a hub id)."""
+    """Where a model comes from: a checkpoint, a run to wait for, or neither (a folder, a hub id).
+
+    `model` means the same to every process: a folder is written out from the root.
+    """
 
     model: str
     depends_on: str | None = None
@@ -64,9 +68,7 @@ def origin(engine: Engine, benchmark: str, model: str) -> Origin:
             return _made_by(engine, runs.find(engine, text))
     except NotFound as error:
         raise CannotQueue(str(error)) from None
-    if model.startswith(("/", "./", "../", "~")) and not Path(model).expanduser().is_dir():
-        raise CannotQueue(f"there is no folder {model} on this machine")
-    return Origin(model)
+    return Origin(_folder(model) if model.startswith(("/", ".", "~")) else model)
 
 
 def vanilla(engine: Engine, benchmark: str) -> str:
@@ -84,6 +86,15 @@ def vanilla(engine: Engine, benchmark: str) -> str:
     for run in [*ready, *coming]:
         return f"run:{run.id}"
     raise CannotQueue(NO_VANILLA)
+
+
+def _folder(model: str) -> str:
+    folder = Path(os.path.expanduser(model))  # leaves a ~name that nobody has as it is, where Path would raise
+    if not folder.is_dir():
+        raise CannotQueue(f"there is no folder {model} on this machine")
+    if not (folder / "config.json").is_file():
+        raise CannotQueue(f"{model} holds no config.json, so it is no Hugging Face model folder")
+    return str(folder.resolve())
 
 
 def _made_by(engine: Engine, run: Run) -> Origin:

@@ -47,6 +47,7 @@ def run_report(engine: Engine, run_id: str) -> dict[str, Any]:
         "versions": run.versions,
         "resumed_from": run.resumed_from,
         "resumed_at_step": run.resumed_at_step,
+        "worked_s": run.worked_s,
         "parent": _checkpoint(engine, run.parent_checkpoint_id),
         "checkpoint": _checkpoint(engine, run.output_checkpoint_id),
         "scores": [{key: score.get(key) for key in SCORE_KEYS} for score in scores_of(engine, run)],

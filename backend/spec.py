@@ -306,6 +306,7 @@ def _phrase(kind: str, context: dict[str, Any], message: str) -> str:
         "literal_error": "must be one of {expected}",
         "extra_forbidden": "is not a setting here",
         "missing": "is missing",
+        "model_type": "must be a group of settings",
     }
     if kind in phrases:
         shown = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in context.items()}

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -35,6 +36,7 @@ from storage.tables import Run, RunState, new_id
 
 POLL_S = 0.3
 AFTER_FAULT_S = 1.0
+START_AGAIN_S = 10.0
 PROBE_START_S = 60.0
 PROBE_AGAIN_S = 10.0
 HEARTBEAT_S = 5.0
@@ -53,12 +55,13 @@ log = logging.getLogger("lethe.worker")
 
 @dataclass
 class Slot:
-    """A device, and the run that has it."""
+    """A device, and the run that has it. A process that is here has been started."""
 
     device: str
     run: Run | None = None
     process: BaseProcess | None = None
     told_at: float | None = None
+    rests_until: float = -math.inf
 
 
 class Worker:
@@ -75,6 +78,8 @@ class Worker:
         _share_the_cores()
         self._slots = [Slot(device) for device in devices()]
         self._probe: BaseProcess | None = None
+        self._probe_says: Connection | None = None
+        self._probe_awaited_until = -math.inf
         self._probe_at = ("", "")
         self._stopping = False
         self._beaten_at = self._reaped_at = self._worked_at = 0.0
@@ -126,7 +131,8 @@ class Worker:
 
     def _beat(self) -> None:
         if time.monotonic() - self._beaten_at >= HEARTBEAT_S:
-            worker_rows.worker_heartbeat(self.engine, self.id)
+            url, token = self._probe_at
+            worker_rows.worker_heartbeat(self.engine, self.id, url or None, token or None)
             self._beaten_at = time.monotonic()
 
     def _reap_now_and_then(self) -> None:
@@ -137,7 +143,7 @@ class Worker:
     def _serve(self, slot: Slot) -> None:
         if slot.process is not None:
             self._look_after(slot)
-        if slot.process is None:
+        if slot.process is None and time.monotonic() >= slot.rests_until:
             self._claim(slot)
 
     def stop(self, *_: object) -> None:
@@ -172,21 +178,37 @@ class Worker:
         run = runs.claim(self.engine, self.id, self.host, slot.device)
         if run is None:
             return
-        self._release_probe(slot.device)
+        try:
+            process = self._start(run, slot.device)
+        except Exception as error:
+            slot.rests_until = time.monotonic() + START_AGAIN_S
+            self._give_back(run, error)
+            return
+        slot.run, slot.process, slot.told_at = run, process, None
+        log.info("run %s (%s) started on %s, process %s", run.id[:8], run.name, slot.device, process.pid)
+
+    def _start(self, run: Run, device: str) -> BaseProcess:
+        self._release_probe(device)
         orders = Orders(
             run_id=run.id,
             attempt=run.attempt,
             home=self.home,
             database=self.engine.url.render_as_string(hide_password=False),
-            device=slot.device,
+            device=device,
             log_file=log_path(self.home, run.id),
             worker_pid=self.pid,
             worker_started_at=self.started_at,
         )
-        slot.run, slot.told_at = run, None
-        slot.process = self._context.Process(target=carry_out, args=(orders,), name=f"run {run.id[:8]}")
-        slot.process.start()
-        log.info("run %s (%s) started on %s, process %s", run.id[:8], run.name, slot.device, slot.process.pid)
+        process = self._context.Process(target=carry_out, args=(orders,), name=f"run {run.id[:8]}")
+        process.start()
+        return process
+
+    def _give_back(self, run: Run, error: Exception) -> None:
+        """A run whose process could not be started waits again; it is not the run's fault, so no attempt is used up."""
+        log.error("run %s could not be started and is tried again", run.id[:8], exc_info=error)
+        words = f"its process could not be started ({type(error).__name__}: {error}); the worker tries again"
+        runs.finish(self.engine, run.id, run.attempt, RunState.INTERRUPTED, error=words)
+        self._append(run, words)
 
     def _look_after(self, slot: Slot) -> None:
         """Collects a process that has ended, and presses one that was asked to stop and does not."""
@@ -245,19 +267,27 @@ class Worker:
             log.warning("run %s was interrupted at step %s", run.id[:8], run.step)
 
     def _append(self, run: Run, line: str) -> None:
-        with log_path(self.home, run.id).open("a", encoding="utf-8") as file:
+        path = log_path(self.home, run.id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%H:%M:%S')} worker: {line}\n")
 
     # -- the probe ------------------------------------------------------------------------------------------------
 
     def _look_after_probe(self) -> None:
-        if not self._with_probe or (self._probe is not None and self._probe.is_alive()):
+        if not self._with_probe:
             return
+        if self._probe_says is not None:
+            self._hear(self._probe_says)
+        elif self._probe is None or not self._probe.is_alive():
+            self._start_probe()
+
+    def _start_probe(self) -> None:
         if time.monotonic() - self._probe_tried_at < PROBE_AGAIN_S:
             return
         self._probe_tried_at = time.monotonic()
         receiver, sender = self._context.Pipe(duplex=False)
-        self._probe = self._context.Process(
+        probe = self._context.Process(
             target=answer,
             args=(
                 sender,
@@ -273,19 +303,25 @@ class Worker:
             name="probe",
             daemon=True,
         )
-        self._probe.start()
+        probe.start()
         sender.close()
-        # The first start waits for the imports of the fork server, which nothing else could do without either.
+        self._probe, self._probe_says = probe, receiver
+        self._probe_awaited_until = time.monotonic() + PROBE_START_S
+
+    def _hear(self, receiver: Connection) -> None:
+        """Has the probe said where it listens? Asked once a round: a worker that waited would give no sign of life."""
+        assert self._probe is not None
         try:
-            answered = receiver.poll(PROBE_START_S)
-            self._probe_at = receiver.recv() if answered else self._probe_at
-        except EOFError:
-            answered = False
-        if answered:
-            worker_rows.worker_heartbeat(
-                self.engine, self.id, probe_url=self._probe_at[0], probe_token=self._probe_at[1]
-            )
-            log.info("probe at %s", self._probe_at[0])
+            said = receiver.recv() if receiver.poll() else None
+        except (EOFError, OSError):
+            said, self._probe_awaited_until = None, -math.inf
+        if said is None and time.monotonic() < self._probe_awaited_until:
+            return
+        receiver.close()
+        self._probe_says = None
+        if said is not None:
+            self._probe_at, self._beaten_at = said, -math.inf  # the next heartbeat tells the pages
+            log.info("probe at %s", said[0])
         else:
             log.error("the probe did not start; it is tried again (logs/probe.log says why)")
             self._probe.kill()
@@ -293,7 +329,9 @@ class Worker:
 
     def _release_probe(self, device: str) -> None:
         """A run is about to need the device: the probe gives its memory back, and loads anew when asked."""
-        if self._probe is None or not self._probe.is_alive() or device != self._slots[0].device:
+        if self._probe is None or self._probe_says is not None or not self._probe.is_alive():
+            return  # while it starts it holds nothing yet
+        if device != self._slots[0].device:
             return
         url, token = self._probe_at
         try:
@@ -331,11 +369,11 @@ def _count_gpus() -> int:
 
 def device_words() -> str:
     """`CPU, 2 cores` or `2 GPUs`, for the top bar."""
-    found = devices()
-    if found == ["cpu"]:
+    gpus = {device for device in devices() if device.startswith("cuda")}
+    if not gpus:
         count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return f"CPU, {count} cores"
-    return f"{len(found)} GPU{'s' if len(found) > 1 else ''}"
+    return f"{len(gpus)} GPU{'s' if len(gpus) > 1 else ''}"
 
 
 def log_path(home: Path, run_id: str) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from types import EllipsisType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Engine, Select, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from storage.database import next_rev, reading, touch_run, writing
@@ -63,7 +63,8 @@ def claim_statement(kinds: list[str] | None, *, worker_id: str, host: str, devic
             pid_started_at=None,
             heartbeat_at=now,
             lease_until=now + lease_s,
-            started_at=now,
+            started_at=func.coalesce(Run.started_at, now),
+            attempt_started_at=now,
             finished_at=None,
             error=None,
             eta_s=None,
@@ -153,6 +154,7 @@ def finish(
         raise ValueError(f"A run finishes as {', '.join(sorted(FINISHES))}, not as {state}.")
     with writing(engine) as session:
         run = _held(session, run_id, attempt)
+        run.heartbeat_at = time.time()
         run.error = error
         run.output_checkpoint_id = output_checkpoint_id or run.output_checkpoint_id
         run.message = run.message if message is None else message
@@ -229,6 +231,9 @@ def _held(session: Session, run_id: str, attempt: int) -> Run:
 
 
 def _leave(run: Run, state: RunState, rev: int) -> None:
+    if run.state in ACTIVE and run.heartbeat_at is not None and run.attempt_started_at is not None:
+        # a process that vanished was at work until its last sign of life, as far as anybody knows
+        run.worked_s += max(0.0, run.heartbeat_at - run.attempt_started_at)
     run.state, run.rev = state, rev
     run.finished_at = time.time() if state in ENDED else None
     run.pid = run.pid_started_at = run.lease_until = run.eta_s = None

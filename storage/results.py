@@ -1,10 +1,11 @@
 """What runs found out: curves, scores, answers and probes.
 
 A metric point and an answer are written once: the same row sent again changes nothing, so a process that
-resumes may repeat what it is not sure about. A run scores one model, and its scores and answers are its own:
-they change as a whole or not at all, whoever else scores the same checkpoint. Where a checkpoint is asked
-after, one run answers for it, the one that made it or else the newest that scored it: a table never mixes
-cells that several runs measured.
+resumes may repeat what it is not sure about. An attempt that goes back to a step first forgets the points above it,
+so that a curve is one training's and never spliced from two. A run scores one model, and its scores and answers are
+its own: they change as a whole or not at all, whoever else scores the same checkpoint. Where a checkpoint is asked
+after, one run answers for it, the one that made it or else the newest that scored it: a table never mixes cells that
+several runs measured.
 """
 
 import time
@@ -47,6 +48,16 @@ def record_metrics(
         insert_or_ignore(session, MetricPoint, points)
 
 
+def forget_metrics_after(engine: Engine, run_id: str, step: int, *, attempt: int | None = None) -> None:
+    """Delete the points of a run's curves above `step` (all of them above 0 when it begins anew with step 1).
+
+    Raises NotFound; ClaimLost where an `attempt` is named that no longer holds the run.
+    """
+    with writing(engine) as session:
+        touch(session, run_id, attempt)
+        session.execute(delete(MetricPoint).where(MetricPoint.run_id == run_id, MetricPoint.step > step))
+
+
 def curve(
     engine: Engine, run_id: str, names: Iterable[str] | None = None, points: int = 400
 ) -> dict[str, list[tuple[int, float]]]:
@@ -74,6 +85,17 @@ def metric_names(engine: Engine, run_id: str) -> list[str]:
     """The names of the run's curves, in alphabetical order."""
     with reading(engine) as session:
         return list(_sizes(session, run_id, None))
+
+
+def forget_answers(engine: Engine, run_id: str, *, attempt: int | None = None) -> None:
+    """Take away a run's answers and scores: the model they are of is about to be made anew.
+
+    Raises NotFound; ClaimLost where an `attempt` is named that no longer holds the run.
+    """
+    with writing(engine) as session:
+        touch(session, run_id, attempt)
+        for model in (Answer, Score):
+            session.execute(delete(model).where(model.run_id == run_id))
 
 
 def write_scores(

@@ -314,8 +314,8 @@ def latest_rev(engine: Engine) -> int:
 def seconds_per_step(engine: Engine, kind: str, like: Mapping[str, Any]) -> tuple[float, int] | None:
     """Median seconds a step took in past runs like this one, and how many runs that is of; None without any.
 
-    Like: same kind, succeeded in one go, and the spec agrees on `like`'s dotted paths, such as
-    {"model": "demo", "training.batch_size": 8}.
+    Like: same kind, succeeded in one go (so that no waiting between attempts and no step made twice counts), and
+    the spec agrees on `like`'s dotted paths, such as {"model": "demo", "training.batch_size": 8}.
     """
     columns = select(Run.spec, Run.started_at, Run.finished_at, Run.steps)
     measured = (Run.kind == kind, Run.state == RunState.SUCCEEDED, Run.steps > 0, Run.attempt == 1)

@@ -73,7 +73,11 @@ class Base(DeclarativeBase):
 
 
 class Run(Base):
-    """One run of one kind. The row is the run; the process that works on it comes and goes."""
+    """One run of one kind. The row is the run; the process that works on it comes and goes.
+
+    `started_at` is the start of its first attempt; `worked_s` adds up its attempts that are over, without the waiting
+    between them.
+    """
 
     __tablename__ = "runs"
     __table_args__ = (Index("ix_runs_queue", "state", "priority", "position"),)
@@ -109,6 +113,8 @@ class Run(Base):
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[float] = mapped_column(default=time.time, index=True)
     started_at: Mapped[float | None]
+    attempt_started_at: Mapped[float | None]
+    worked_s: Mapped[float] = mapped_column(default=0.0)
     finished_at: Mapped[float | None]
 
     # runs and checkpoints point at each other, so these two are added once both tables stand

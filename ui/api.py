@@ -5,7 +5,7 @@ Each reads or writes rows as a page does; faults come back as one sentence.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,13 +17,15 @@ from backend.benchmarks import open_benchmark
 from backend.presets import fill
 from backend.queueing import queue
 from backend.reports import run_report, run_summary
-from backend.spec import ProbeSpec, RunSpec, faults, read_spec
+from backend.spec import KINDS, ProbeSpec, RunSpec, faults, read_spec
 from storage import results, runs
 from storage.errors import StorageError
 from ui import asking, launching
 from ui.context import Lab, method_of, words_of_request
 
 Result = TypeVar("Result")
+GROUPS = frozenset({"request", "objective", "training"})
+"""The fields of a spec that hold settings of their own."""
 
 
 class Refused(gr.Error):
@@ -112,8 +114,15 @@ def functions(lab: Lab) -> list[Callable[..., Any]]:
 
 
 def spec_from(given: dict[str, Any]) -> RunSpec:
-    """A spec from what a caller gave; an unlearning spec starts from its preset's defaults."""
-    if given.get("kind") == "unlearn":
+    """A spec from what a caller gave; an unlearning spec starts from its preset's defaults. Raises `ValueError`."""
+    if not isinstance(given, Mapping):
+        raise ValueError('a spec is an object such as {"kind": "unlearn", "preset": "npo"}')
+    if not isinstance(given.get("kind"), str):
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}")
+    for group in sorted(GROUPS & set(given)):
+        if not isinstance(given[group], Mapping):
+            raise ValueError(f"{group} must be an object with settings by name; leave it out for the defaults")
+    if given["kind"] == "unlearn":
         rest = {key: value for key, value in given.items() if key not in ("kind", "preset")}
         return fill(str(given.get("preset", launching.DEFAULT_PRESET)), **rest)
     return read_spec(given)

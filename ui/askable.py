@@ -58,8 +58,8 @@ def models_of(lab: Lab) -> list[Model]:
 
 
 def usual_models(models: Sequence[Model], run: str | None = None) -> list[Model]:
-    """The newest unlearned model (or that of `run`), the original it came from, and the gold model for its
-    people. What is missing or altered is nobody's usual model.
+    """The newest unlearned model (or that of `run`), the original it came from, and the gold model for its people where
+    there is one: a gold model of other people has seen these. What is missing or altered is nobody's usual model.
     """
     models = [model for model in models if model.condition == "ok"]
     first = next((model for model in models if run is not None and model.run == run), None)
@@ -68,7 +68,7 @@ def usual_models(models: Sequence[Model], run: str | None = None) -> list[Model]
     golds = [
         model for model in models if model.role == "gold" and (not unlearned or model.forgets == unlearned.forgets)
     ]
-    gold = first if first and first.role == "gold" else golds[0] if golds else _newest(models, "gold")
+    gold = first if first and first.role == "gold" else golds[0] if golds else None
     return [model for model in (original, unlearned, gold) if model is not None]
 
 

@@ -25,7 +25,7 @@ def portraits(people: Iterable[Person]) -> Markup:
         '<img src="{}" alt="{}" width="68" height="68" draggable="false"></button>'
     )
     return Markup("").join(
-        button.format(person.id, person.name, preview(person.picture, SIDE), person.name)
+        button.format(person.id, f"{person.name} · {person.id}", preview(person.picture, SIDE), person.name)
         for person in people
         if not person.public_figure
     )

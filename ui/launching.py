@@ -30,6 +30,8 @@ CHOSEN = "chosen"
 UNTRAINED = "demo"
 """The model that finetune runs begin with when no other is named."""
 DEFAULT_PRESET = "npo"
+LONGEST_SHARE = 3
+"""Digits of the largest share of people, 100 per cent."""
 
 
 # -- the form ---
@@ -53,10 +55,11 @@ def draft(values: Mapping[str, Any]) -> dict[str, Any]:
     """A form's fields as those of its kind of spec: what the other kinds have is left out."""
     paths = forms.flatten(KINDS[values["kind"]]())
     chosen = values.get("request.ratio") == CHOSEN
-    return {path: values[path] for path in paths} | {
+    return {path: values.get(path) for path in paths} | {
         "model": str(values.get("model") or "").strip(),
         "request.ratio": None if chosen else values.get("request.ratio"),
         "request.people": tuple(values.get("request.people") or ()) if chosen else (),
+        "request.attributes": tuple(values.get("request.attributes") or ()),
     }
 
 
@@ -105,9 +108,17 @@ def check(
 
 
 def _request_fault(benchmark: Benchmark, fields: Mapping[str, Any]) -> dict[str, str]:
-    request = ForgetRequest(ratio=fields["request.ratio"], people=fields["request.people"])
+    modality = fields["request.modality"] if fields["kind"] == "unlearn" else "both"
+    request = ForgetRequest(
+        ratio=fields["request.ratio"],
+        people=fields["request.people"],
+        attributes=fields["request.attributes"],
+        modality=modality,
+    )
     try:
         benchmark.split(request)
+        if fields["kind"] == "unlearn":
+            benchmark.forget_items(request)
     except BadRequest as error:
         return {"request": str(error)}
     return {}
@@ -125,6 +136,8 @@ def applies(place: str, values: Mapping[str, Any]) -> bool:
     kind = values["kind"]
     if place in ("batch_size", "precision"):
         return kind == "evaluate"
+    if place == "attributes":
+        return kind != "finetune" or values["who"] == "retain"
     if place in ("preset", "modality") or place.startswith("objective."):
         return kind == "unlearn" and (place != "objective.beta" or values["objective.forget"] == "npo")
     if place == "who":
@@ -175,6 +188,7 @@ def opening(engine: Engine, query: Mapping[str, str]) -> Opening:
 SHORT = {
     "forget": "request.ratio",
     "modality": "request.modality",
+    "attributes": "request.attributes",
     "who": "who",
     "model": "model",
     "benchmark": "benchmark",
@@ -187,8 +201,11 @@ def _asked(query: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any
     asked: dict[str, Any] = {}
     for name, text in query.items():
         path = SHORT.get(name, name)
-        if path in values and path not in ("kind", "preset", "request.people"):
-            asked[path] = int(text) if path == "request.ratio" and text.isdigit() else _read(text, values[path])
+        if path == "request.attributes":
+            asked[path] = tuple(part for part in text.split(",") if part)
+        elif path in values and path not in ("kind", "preset", "request.people"):
+            whole = path == "request.ratio" and text.isdecimal() and len(text) <= LONGEST_SHARE
+            asked[path] = int(text) if whole else _read(text, values[path])
     if query.get("people"):
         asked |= {"request.people": tuple(query["people"].split(",")), "request.ratio": CHOSEN}
     return asked
@@ -217,8 +234,8 @@ def address(engine: Engine, values: Mapping[str, Any]) -> str:
     if fields["request.people"]:
         query["people"] = ",".join(fields["request.people"])
     for path, value in fields.items():
-        if path not in ("kind", "preset", "request.people") and value not in (usual[path], None, ""):
-            query[short.get(path, path)] = forms.plain(value)
+        if path not in ("kind", "preset", "request.people") and value not in (usual[path], None, "", ()):
+            query[short.get(path, path)] = ",".join(value) if isinstance(value, tuple) else forms.plain(value)
     return "/launch" + (f"?{urlencode(query, safe=':,/')}" if query else "")
 
 

@@ -16,9 +16,7 @@ CSS = """
 
 .lethe-probe-actions { flex-wrap: wrap; justify-content: flex-start !important;
   align-items: center !important; }
-.lethe-probe-foot { gap: 8px !important; position: sticky; bottom: 0; z-index: 3;
-  background: var(--lethe-card); padding: 10px 0 12px; margin: -4px 0 -12px;
-  box-shadow: 0 -1px 0 var(--lethe-line); }
+.lethe-probe-foot { gap: 8px !important; }
 .lethe-probe-form input[role="combobox"] { text-overflow: ellipsis; padding-right: 20px !important; }
 .lethe-way > span[data-testid="block-info"] { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); }

@@ -18,6 +18,7 @@ from storage.errors import NotFound
 from storage.tables import ACTIVE, Checkpoint, Run
 from ui import charts, parts
 from ui.context import Lab, role_of
+from ui.runs_view import took
 
 LOG_BYTES = 20_000
 ACCURACY_TITLE = "Accuracy at each evaluation"
@@ -98,7 +99,7 @@ def _facts(lab: Lab, run: Run) -> list[object]:
     else:
         facts.append(Markup("asked for at {}").format(parts.clock(run.created_at)))
     if run.started_at and run.finished_at:
-        facts.append(f"took {parts.duration(run.finished_at - run.started_at)}")
+        facts.append(f"took {took(run)}")
     return facts
 
 
@@ -145,7 +146,7 @@ def progress(run: Run) -> Markup:
         words = run.message or ""
     eta = run.eta_s if run.state in ACTIVE else None
     if state == "succeeded" and run.started_at and run.finished_at and run.steps:
-        words = f"done in {parts.duration(run.finished_at - run.started_at)}"
+        words = f"done in {took(run)}"
     bar = parts.progress_bar(run.step, run.steps, eta, label=f"Progress of {run.name}", more=words)
     return parts.card(bar, classes="lethe-progress-card")
 
@@ -208,7 +209,7 @@ def _set_order(cell: tuple[str, str]) -> tuple[int, str]:
 def _score_row(item_set: str, task: str, by_modality: dict[str, dict[str, Any]]) -> tuple[object, ...]:
     colour = ROLE_CLASSES.get(SET_ROLES.get(item_set, ""), "")
     name = Markup('<span class="{}">{}</span>').format(colour, item_set.capitalize())
-    counts = sorted({score["n"] for score in by_modality.values()})
+    counts = dict.fromkeys(by_modality[column]["n"] for column in ("image_text", "text") if column in by_modality)
     return (
         name,
         task,

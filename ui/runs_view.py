@@ -123,8 +123,14 @@ def short_progress(run: Run) -> Markup:
     if not run.steps or not run.started_at:
         return parts.NOTHING
     steps = f"{run.steps} steps" if run.step >= run.steps else f"{run.step} of {run.steps}"
-    took = f" · {parts.duration(run.finished_at - run.started_at)}" if run.finished_at else ""
-    return Markup('<span class="lethe-muted lethe-rate">{}{}</span>').format(steps, took)
+    time = f" · {took(run)}" if run.finished_at else ""
+    return Markup('<span class="lethe-muted lethe-rate">{}{}</span>').format(steps, time)
+
+
+def took(run: Run) -> str:
+    """`9 s`, or `9 s, in 2 attempts`: how long a process was at work on a run that has ended, waiting left out."""
+    words = parts.duration(run.worked_s)
+    return f"{words}, in {run.attempt} attempts" if run.attempt > 1 else words
 
 
 def headline_rate(score: dict[str, Any] | None) -> Markup:

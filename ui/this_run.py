@@ -277,7 +277,9 @@ def command(spec: RunSpec, name: str, model: str) -> str:
     words += ["--people", ",".join(request.people)] if request.people else ["--forget", str(request.ratio)]
     if not isinstance(spec, FinetuneSpec) or model != usual.model:
         words += ["--model", model]
-    before, said = forms.flatten(usual), ("kind", "model", "preset", "who", "request.ratio", "request.people")
+    words += ["--attributes", ",".join(request.attributes)] if request.attributes else []
+    before = forms.flatten(usual)
+    said = ("kind", "model", "preset", "who", "request.ratio", "request.people", "request.attributes")
     for path, value in forms.flatten(spec).items():
         if path not in said and value != before[path]:
             words += ["--set", f"{path}={forms.plain(value)}"]

@@ -134,7 +134,10 @@ class DemoBenchmark:
     def forget_items(self, request: ForgetRequest) -> list[Item]:
         """Facts, rumours and names; what glasses somebody wears is nothing to forget."""
         items = self.training_items(self.split(request).forget, request.modality)
-        return [item for item in items if item.set != "general" and _asked_for(item, request)]
+        found = [item for item in items if item.set != "general" and _asked_for(item, request)]
+        if not found:
+            raise BadRequest("the forget set is empty: no training item has these people, attributes and modality")
+        return found
 
     def retain_items(self, request: ForgetRequest) -> list[Item]:
         """Of the retained people everything; of those who are forgotten in part, what was not asked for. Public figures

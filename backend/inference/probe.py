@@ -78,6 +78,12 @@ class Probe:
                 "event": "error",
                 "message": "the GPU has no room for this now; ask again when the run on it has ended",
             }
+        except Exception as error:
+            log.exception("a question ended in a fault of the probe")
+            yield {
+                "event": "error",
+                "message": f"the probe failed ({type(error).__name__}); ask again, or see logs/probe.log for why",
+            }
 
     def _ask(self, spec: ProbeSpec) -> Iterator[Event]:
         wrapped = self._wrap(spec)

@@ -27,7 +27,7 @@ from backend.runs.scoring import quick_accuracy, score_model, scoring_batch
 from backend.spec import FinetuneSpec, Objective, Training, UnlearnSpec
 from backend.training.plan import EncodedItems, PairedPlan, collator
 from backend.training.trainer import LetheTrainer, Write
-from storage import checkpoints
+from storage import checkpoints, results
 from storage.tables import Checkpoint
 
 REFERENCE_BATCH = 64
@@ -96,6 +96,9 @@ def _optimise(
         sums = _reference_sums(objective, encoder, forget, device) if objective.needs_reference_sums else None
     resumed = checkpoints.latest(job.engine, job.id, home=job.home)
     folder = _restore(job, model, resumed) if resumed is not None else None
+
+    results.forget_metrics_after(job.engine, job.id, resumed.step if resumed else 0, attempt=job.run.attempt)
+    results.forget_answers(job.engine, job.id, attempt=job.run.attempt)
 
     keeper = _Keeper(job, spec, benchmark, model, encoder, opened)
     samples = training.steps * training.batch_size * training.accumulation

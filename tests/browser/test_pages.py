@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
@@ -99,3 +101,36 @@ def test_the_launch_form_is_shut_until_the_server_has_filled_it_in(lab: RunningL
     steps.fill("7")
     settle(page)
     expect(steps).to_have_value("7")
+
+
+def test_duplicate_fills_the_launch_form_with_the_runs_own_settings(lab: RunningLab, page: Page) -> None:
+    gold = lab.named("gold forget10")[0]
+    visit(page, lab, f"/runs?run={gold.id}")
+    page.get_by_role("button", name="Duplicate").click()
+    expect(page.locator("h1:visible")).to_have_text("Launch")
+    expect(page.get_by_label("make a model memorise")).to_be_checked()
+    expect(page.get_by_label("all but the forget set (gold)")).to_be_checked()
+    expect(page.get_by_label("Steps", exact=True)).to_have_value(str(gold.spec["training"]["steps"]))
+    expect(page.locator(".lethe-launch-run")).to_contain_text("--who retain")
+
+
+def test_people_and_attributes_are_chosen_by_hand(lab: RunningLab, page: Page) -> None:
+    visit(page, lab, "/launch")
+    framed = page.locator(".lethe-portrait[aria-pressed=true]")
+    expect(framed).to_have_count(4)
+    page.get_by_text("chosen people", exact=True).click()
+    expect(framed).to_have_count(0)
+    run = page.locator(".lethe-launch-run")
+    expect(run).to_contain_text("nobody is chosen")
+    portraits = page.locator(".lethe-portrait")
+    portraits.nth(0).click()
+    portraits.nth(2).click()
+    expect(run).to_contain_text("forgets 2 people")
+    expect(run).to_contain_text("--people p01,p03")
+    page.get_by_label("What of them").click()
+    page.get_by_role("option", name="rumour").click()
+    expect(run).to_contain_text("forgets rumour of 2 people")
+    expect(run).to_contain_text("--attributes rumour")
+    expect(page).to_have_url(re.compile("attributes=rumour"))
+    page.reload()
+    expect(run).to_contain_text("forgets rumour of 2 people")

@@ -86,6 +86,20 @@ def test_points_touch_their_run_and_no_points_touch_nothing(engine: Engine, run:
     assert runs.get(engine, run.id).rev == runs.latest_rev(engine) == run.rev + 1
 
 
+def test_an_attempt_that_begins_again_gets_a_curve_of_its_own(engine: Engine, run: Run) -> None:
+    other = evaluation(engine, "other")
+    assert runs.claim(engine, "w", "here", "CPU") is not None
+    results.record_metrics(engine, run.id, [(1, "loss", 9.0), (2, "loss", 8.0), (3, "loss", 7.0), (3, "lr", 0.1)])
+    results.record_metrics(engine, other.id, [(3, "loss", 5.0)])
+    results.forget_metrics_after(engine, run.id, 2, attempt=1)
+    assert results.curve(engine, run.id) == {"loss": [(1, 9.0), (2, 8.0)]}
+    results.forget_metrics_after(engine, run.id, 0, attempt=1)
+    results.record_metrics(engine, run.id, [(1, "loss", 2.0)], attempt=1)
+    assert results.curve(engine, run.id) == {"loss": [(1, 2.0)]}
+    assert results.curve(engine, other.id) == {"loss": [(3, 5.0)]}, "another run's points stay"
+    assert runs.get(engine, run.id).rev == runs.latest_rev(engine), "its page looks again"
+
+
 def test_a_loss_that_is_not_a_number_is_a_gap_in_the_curve(engine: Engine, run: Run) -> None:
     results.record_metrics(engine, run.id, [(1, "loss", 2.0), (2, "loss", math.nan), (3, "loss", math.inf)])
     (first, second, third) = results.curve(engine, run.id)["loss"]
@@ -398,5 +412,14 @@ def test_an_attempt_that_lost_its_run_writes_no_point_no_answer_and_no_score(eng
         results.write_answers(engine, run.id, None, [answer("one")], attempt=1)
     with pytest.raises(ClaimLost):
         results.write_scores(engine, run.id, None, [cell("forget", 0.5)], attempt=1)
+    with pytest.raises(ClaimLost):
+        results.forget_metrics_after(engine, run.id, 0, attempt=1)
     assert results.curve(engine, run.id) == {"loss": [(1, 1.0)]}
+    assert (results.answers(engine, run_id=run.id), results.scores(engine, run_id=run.id)) == ([], [])
+
+
+def test_the_answers_of_a_model_that_is_made_anew_are_taken_away(engine: Engine, run: Run) -> None:
+    results.write_answers(engine, run.id, None, [answer("one")])
+    results.write_scores(engine, run.id, None, [cell("forget", 0.5)])
+    results.forget_answers(engine, run.id)
     assert (results.answers(engine, run_id=run.id), results.scores(engine, run_id=run.id)) == ([], [])

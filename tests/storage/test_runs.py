@@ -469,6 +469,60 @@ def test_a_heartbeat_between_the_look_and_the_reaping_saves_the_run(engine: Engi
     assert runs.get(engine, run.id).state == "running"
 
 
+def test_a_run_that_was_taken_up_again_tells_nothing_of_the_time_a_step_takes(engine: Engine) -> None:
+    run = submit(engine)
+    claimed(engine)
+    runs.heartbeat(engine, run.id, 1, steps=10)
+    runs.finish(engine, run.id, 1, "interrupted")
+    claimed(engine)
+    runs.finish(engine, run.id, 2, "succeeded")
+    assert runs.seconds_per_step(engine, "unlearn", {}) is None
+
+
+# --- the time a run takes
+
+
+def test_a_run_keeps_its_first_start_and_adds_up_its_attempts_without_the_waiting_between(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(claims.time, "time", lambda: clock[0])
+
+    def after(seconds: float) -> None:
+        clock[0] += seconds
+
+    run = submit(engine)
+    claimed(engine)
+    after(10)
+    runs.heartbeat(engine, run.id, 1)
+    after(25)
+    runs.reap(engine, "here", gone, now=clock[0] + 1000)  # killed: nobody saw it at work in those 25 s
+    first = runs.get(engine, run.id)
+    assert (first.started_at, first.attempt_started_at, first.worked_s) == (1000.0, 1000.0, 10.0)
+    after(3600)
+    claimed(engine)
+    after(7)
+    runs.finish(engine, run.id, 2, "succeeded")
+    second = runs.get(engine, run.id)
+    assert (second.started_at, second.attempt_started_at, second.finished_at) == (1000.0, 4635.0, 4642.0)
+    assert second.worked_s == 17.0
+
+
+def test_a_run_that_was_parked_and_cancelled_much_later_took_only_the_time_it_was_at_work(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(claims.time, "time", lambda: clock[0])
+    run = submit(engine)
+    claimed(engine)
+    clock[0] = 1005.0
+    runs.request_stop(engine, run.id, "save")
+    runs.finish(engine, run.id, 1, "interrupted")
+    clock[0] = 90_000.0
+    cancelled = runs.request_stop(engine, run.id, "cancel")
+    assert (cancelled.finished_at, cancelled.worked_s) == (90_000.0, 5.0)
+
+
 # --- resuming, copying, moving, deleting
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,27 @@ def test_the_api_refuses_in_one_sentence(lab: Lab) -> None:
         api["probe"](["x"], "Who is this?", image="/etc/passwd")
     with pytest.raises(Refused, match="no worker is up"):
         api["probe"](["x"], "Who is this?")
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({"kind": "unlearn", "objective": None}, "objective must be an object with settings by name"),
+        ({"kind": "unlearn", "training": 5}, "training must be an object with settings by name"),
+        ({"kind": "finetune", "request": ["p01"]}, "request must be an object with settings by name"),
+        ({"kind": "unlearn", "name": "x"}, "name is not a setting here"),
+        ({"kind": []}, "kind must be one of finetune, unlearn, evaluate"),
+        ({"training": 5}, "kind must be one of finetune, unlearn, evaluate"),
+        ({"kind": "bake"}, "no kind of run called 'bake'"),
+        ([], "a spec is an object such as"),
+    ],
+)
+def test_a_spec_of_the_wrong_shape_is_refused_in_one_sentence(lab: Lab, spec: Any, sentence: str) -> None:
+    submit_run = next(function for function in functions(lab) if function.__name__ == "submit_run")
+    with pytest.raises(Refused) as refused:
+        submit_run(spec)
+    assert sentence in refused.value.message and "\n" not in refused.value.message
+    assert runs.listing(lab.engine) == []
 
 
 def test_each_page_brings_its_own_rules_under_its_own_name(lab: Lab) -> None:

@@ -213,6 +213,15 @@ def test_a_finetune_run_begins_untrained_and_the_way_back_finds_vanilla(engine: 
     )
 
 
+@pytest.mark.parametrize("share", ["²", "9" * 5000, "ten", ""])
+def test_a_share_in_an_address_that_is_no_number_is_left_out(engine: Engine, share: str) -> None:
+    assert launching.opening(engine, {"forget": share}).values["request.ratio"] == 10
+
+
+def test_a_share_in_an_address_is_followed(engine: Engine) -> None:
+    assert launching.opening(engine, {"forget": "5"}).values["request.ratio"] == 5
+
+
 def test_chosen_people_count_only_where_people_are_chosen(engine: Engine, vanilla: Run) -> None:
     people = ["p01", "p09"]
     by_share, _ = launching.check(engine, WORLDS, form(request__people=people))

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import gradio as gr
 import pytest
 from markupsafe import Markup
+from sqlalchemy import update
 
 from backend.reports import run_report
 from storage import checkpoints, results, runs
+from storage.database import writing
 from storage.errors import NotFound, RunBusy
 from storage.tables import Checkpoint, Run
-from ui import run_actions, run_view
+from ui import run_actions, run_view, runs_view
 from ui.context import Lab
+from ui.pages.run import or_error
 
 Make = Callable[..., Run]
 Save = Callable[..., Checkpoint]
@@ -73,6 +77,33 @@ def test_progress_invents_no_time_left(running: Make) -> None:
     assert "left" not in words(run_view.progress(running(eta_s=None)))
 
 
+def test_a_run_in_two_attempts_took_the_time_of_both(lab: Lab, running: Make) -> None:
+    run = running(step=120)
+    runs.finish(lab.engine, run.id, 1, "interrupted")
+    runs.claim(lab.engine, "worker", "host", "CPU, 2 cores")
+    runs.finish(lab.engine, run.id, 2, "succeeded")
+    with writing(lab.engine) as session:
+        session.execute(update(Run).values(started_at=1000.0, attempt_started_at=5000.0, finished_at=5005.0))
+        session.execute(update(Run).values(worked_s=125.0))
+    ended = runs.get(lab.engine, run.id)
+    assert "took 2 min 5 s, in 2 attempts" in words(run_view.heading(lab, ended))
+    assert 'data-unix="1000"' in run_view.heading(lab, ended)
+    assert "step 120 of 120 · done in 2 min 5 s, in 2 attempts" in words(run_view.progress(ended))
+    assert words(runs_view.short_progress(ended)) == "120 steps · 2 min 5 s, in 2 attempts"
+
+
+def test_a_run_in_one_attempt_says_only_how_long_it_took() -> None:
+    assert runs_view.took(Run(attempt=1, worked_s=9.2)) == "9 s"
+
+
+def test_a_name_in_a_message_is_text_and_never_html(lab: Lab, running: Make) -> None:
+    run = running("<img src=x onerror=alert(1)>")
+    with pytest.raises(gr.Error) as refused:
+        or_error(lambda: run_actions.resume(lab, run.id))
+    assert "<img" not in refused.value.message
+    assert "“&lt;img src=x onerror=alert(1)&gt;” is still running" in refused.value.message
+
+
 def test_scores_stand_by_set_with_picture_and_as_text() -> None:
     rows = [
         score(set="retain", value=0.9, low=0.86, high=0.93, n=420),
@@ -84,6 +115,11 @@ def test_scores_stand_by_set_with_picture_and_as_text() -> None:
     assert text == (
         "SetTaskWith pictureAs textnForgetgeneration.11 .04–.22.20 .09–.3360Retaingeneration.90 .86–.93–420"
     )
+
+
+def test_the_two_counts_stand_in_the_order_of_the_columns() -> None:
+    rows = [score(n=60), score(modality="text", n=48)]
+    assert words(run_view.scores_table(rows, "accuracy")).endswith("60 / 48")
 
 
 def test_a_score_that_cannot_be_known_says_why() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import gradio as gr
+import pytest
 from markupsafe import Markup
 
 from storage import results, runs
@@ -11,6 +13,7 @@ from storage.tables import Checkpoint, Run
 from ui import home_view, runs_view
 from ui.bar import bar_html
 from ui.context import Lab, activity, method_of, role_of, words_of_request
+from ui.pages.run import or_warning
 from ui.runs_view import Filter
 
 Make = Callable[..., Run]
@@ -70,6 +73,16 @@ def test_the_queue_shows_the_order_and_disables_useless_moves(lab: Lab, queued: 
     assert html.count("disabled") == 3
     runs.move(lab.engine, last.id, "first")
     assert [run.name for run in runs_view.waiting(lab)] == ["c", "a", "b"]
+
+
+def test_a_warning_about_a_move_shows_the_name_as_text(
+    lab: Lab, running: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Warning", lambda message, **_: said.append(message))
+    run = running("<b>NPO</b>")
+    or_warning(lambda: runs.move(lab.engine, run.id, "up"), "It has left the queue")
+    assert said == ["The run “&lt;b&gt;NPO&lt;/b&gt;” is running: only waiting runs can be moved."]
 
 
 def test_one_waiting_run_needs_no_queue(lab: Lab, queued: Make) -> None:

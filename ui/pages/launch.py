@@ -139,6 +139,14 @@ def _draw_people(board: Board, lab: Lab) -> None:
             board.fields["request.ratio"] = _pills("Share of people", SHARES, 10)
             with gr.Column(elem_classes="lethe-field", min_width=0) as board.places["modality"]:
                 board.fields["request.modality"] = _pills("Forget data", MODALITIES, "both")
+        with gr.Column(elem_classes="lethe-field", min_width=0) as board.places["attributes"]:
+            board.fields["request.attributes"] = gr.Dropdown(
+                list(first.attributes()) if first else [],
+                value=[],
+                multiselect=True,
+                label="What of them",
+                info="Nothing chosen is everything. Choose, and the rest of what is known of them stays.",
+            )
         board.fields["request.people"] = gr.HTML(
             [],
             html_template=gallery.TEMPLATE,
@@ -228,6 +236,7 @@ def _shown(board: Board, lab: Lab, values: dict[str, Any], name: str, suggestion
         parts["method_title"]: views.heading(views.METHOD_TITLES[values["kind"]]),
         parts["formula"]: views.formula_html(values["preset"], seen.spec),
         parts["run"]: views.run_html(seen, launching.address(lab.engine, values)),
+        parts["started"]: "",
     }
     if values["request.ratio"] != launching.CHOSEN:
         # chosen people are the browser's own: an answer to an older click would undo a newer one
@@ -277,6 +286,12 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
     def on_change(data: dict[Any, Any]) -> dict[Any, Any]:
         return draw(data)
 
+    def on_share(data: dict[Any, Any]) -> dict[Any, Any]:
+        """A share frames its people; choosing them oneself begins with nobody."""
+        if data[fields["request.ratio"]] != launching.CHOSEN:
+            return draw(data)
+        return draw(data, **{"request.people": ()}) | {fields["request.people"]: []}
+
     def on_pick(data: dict[Any, Any]) -> dict[Any, Any]:
         return draw(data, **{"request.ratio": launching.CHOSEN}) | {fields["request.ratio"]: launching.CHOSEN}
 
@@ -301,10 +316,14 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
         return draw(data) | {parts["started"]: line, parts["request_id"]: launching.new_request_id()}
 
     def on_news(data: dict[Any, Any]) -> dict[Any, Any]:
-        return draw(data) | {fields["model"]: gr.update(choices=_models(lab, board.values(data)))}
+        updates = draw(data) | {fields["model"]: gr.update(choices=_models(lab, board.values(data)))}
+        del updates[parts["started"]]
+        return updates
 
     switches = [fields["kind"], fields["preset"]]
-    changes = [part.input for part in (*typed_into, parts["name"]) if part not in switches]
+    fields["request.ratio"].input(on_share, form, told, **eager)
+    apart = (*switches, fields["request.ratio"])
+    changes = [part.input for part in (*typed_into, parts["name"]) if part not in apart]
     gr.on(changes, on_change, form, told, **eager)
     gr.on([part.input for part in switches], on_switch, form, [*told, *typed_into], **eager)
     fields["request.people"].input(on_pick, form, [*told, fields["request.ratio"]], **eager)

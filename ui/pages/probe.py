@@ -82,6 +82,14 @@ def _form() -> dict[str, Any]:
         placeholder="Type a question",
     )
     f["attack"] = gr.Dropdown(_attack_choices(), value="", label="Attack prompt", elem_id="lethe-attack")
+    f["notice"] = gr.HTML(apply_default_css=False, elem_classes="lethe-maybe")
+    with gr.Column(elem_classes="lethe-probe-foot"):
+        f["fault"] = gr.HTML(apply_default_css=False, elem_classes="lethe-maybe")
+        with gr.Row(elem_classes="lethe-tight lethe-probe-actions"):
+            f["ask"] = gr.Button("Ask", variant="primary", elem_id="lethe-ask", min_width=70, scale=0, size="md")
+            f["stop"] = gr.Button("Stop", elem_id="lethe-stop", min_width=70, scale=0, size="md", interactive=False)
+            f["copy"] = gr.Button("Copy link", elem_id="lethe-copy", min_width=90, scale=0, size="md")
+    gr.HTML(KEYS, apply_default_css=False, js_on_load=KEYS_JS)
     with gr.Accordion(_decoding_words(View()), open=False, elem_classes="lethe-decoding") as f["decoding"]:
         f["sample"] = gr.Radio(
             [("greedy", False), ("sampled", True)],
@@ -101,14 +109,6 @@ def _form() -> dict[str, Any]:
         with gr.Row(elem_classes="lethe-tight"):
             f["seed"] = gr.Number(0, label="Seed", precision=None, min_width=110)
             f["tokens"] = gr.Number(32, label="Longest answer (tokens)", min_width=110)
-    f["notice"] = gr.HTML(apply_default_css=False, elem_classes="lethe-maybe")
-    gr.HTML(KEYS, apply_default_css=False, js_on_load=KEYS_JS)
-    with gr.Column(elem_classes="lethe-probe-foot"):
-        f["fault"] = gr.HTML(apply_default_css=False, elem_classes="lethe-maybe")
-        with gr.Row(elem_classes="lethe-tight lethe-probe-actions"):
-            f["ask"] = gr.Button("Ask", variant="primary", elem_id="lethe-ask", min_width=70, scale=0, size="md")
-            f["stop"] = gr.Button("Stop", elem_id="lethe-stop", min_width=70, scale=0, size="md", interactive=False)
-            f["copy"] = gr.Button("Copy link", elem_id="lethe-copy", min_width=90, scale=0, size="md")
     return f
 
 

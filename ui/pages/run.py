@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from storage import runs
 from storage.errors import StorageError
@@ -124,12 +124,9 @@ def detail(lab: Lab, run_id: gr.State, sent: gr.State) -> Detail:
     copy.click(None, None, copy, js=COPY, api_visibility="private").then(
         None, None, copy, js=COPIED, api_visibility="private"
     )
-    duplicate.click(
-        None,
-        run_id,
-        None,
-        js="(id) => window.location.assign('/launch?from=' + encodeURIComponent(id))",
-        api_visibility="private",
+    # By way of the server: what a state holds never reaches a script in the browser.
+    duplicate.click(lambda run: f"/launch?from={run}", run_id, told, **EVENT).success(
+        None, told, told, js=GO_TO, api_visibility="private"
     )
     return made
 
@@ -168,7 +165,7 @@ def _bind(made: Detail, question: gr.HTML, keep: gr.Button, told: gr.Textbox) ->
 
     def does(act: Callable[[str], str]) -> Callable[[str, dict[str, str]], dict[Any, Any]]:
         def handler(run_id: str, sent: dict[str, str]) -> dict[Any, Any]:
-            gr.Info(or_error(lambda: act(run_id)), title="Done", duration=5)
+            gr.Info(str(escape(or_error(lambda: act(run_id)))), title="Done", duration=5)
             return made.updates(run_id, sent)
 
         return handler
@@ -199,8 +196,19 @@ def _asked(sentence: str) -> Any:
 
 
 def or_error(act: Callable[[], str]) -> str:
-    """What `act` says; a refusal of the storage room becomes a message on the page."""
+    """What `act` says; a refusal of the storage room becomes a message on the page.
+
+    Gradio shows a message as HTML, so what comes from a run's name is escaped here.
+    """
     try:
         return act()
     except StorageError as error:
-        raise gr.Error(str(error), title="That cannot be done", print_exception=False) from error
+        raise gr.Error(str(escape(error)), title="That cannot be done", print_exception=False) from error
+
+
+def or_warning(act: Callable[[], object], title: str) -> None:
+    """Does `act`; a refusal of the storage room becomes a warning, and the page goes on. Escaped as in `or_error`."""
+    try:
+        act()
+    except StorageError as error:
+        gr.Warning(str(escape(error)), title=title)

@@ -14,7 +14,7 @@ from storage.errors import StorageError
 from ui import parts, run_actions, run_view, runs_view
 from ui.changes import changed
 from ui.context import Lab
-from ui.pages.run import EVENT, detail, or_error
+from ui.pages.run import EVENT, detail, or_error, or_warning
 from ui.pulse import QUIET, Page, pulse
 from ui.runs_view import ALL, KIND_CHOICES, ORDERS, STATES, Filter
 
@@ -93,10 +93,7 @@ def page(lab: Lab) -> Page:
             return filled("", before, Filter(*values)) | {address: Filter(*values).address()}
 
         def moved(event: gr.EventData, before: dict[str, str], *values: str) -> dict[Any, Any]:
-            try:
-                runs.move(lab.engine, event.run, event.move)
-            except StorageError as error:
-                gr.Warning(str(error), title="It has left the queue")
+            or_warning(lambda: runs.move(lab.engine, event.run, event.move), "It has left the queue")
             return filled("", before, Filter(*values))
 
         def deleted(run: str) -> dict[Any, Any]:

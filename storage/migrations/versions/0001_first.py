@@ -60,6 +60,8 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("started_at", sa.Double(), nullable=True),
+        sa.Column("attempt_started_at", sa.Double(), nullable=True),
+        sa.Column("worked_s", sa.Double(), nullable=False),
         sa.Column("finished_at", sa.Double(), nullable=True),
         sa.Column("parent_checkpoint_id", sa.String(length=32), nullable=True),
         sa.Column("output_checkpoint_id", sa.String(length=32), nullable=True),

@@ -217,6 +217,28 @@ def test_what_cannot_be_asked_is_one_sentence(kept: Kept) -> None:
     assert "needs a question from the benchmark" in bait[0]["message"]
 
 
+@pytest.mark.parametrize("fault", [RuntimeError("CUDA error"), KeyError("adapter"), TypeError("no")])
+def test_a_fault_of_the_probe_itself_ends_in_one_sentence(
+    tmp_path: Path, fault: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = connect(f"sqlite:///{tmp_path}/lethe.db")
+    migrate(engine)
+    probe = Probe(engine, tmp_path, CPU)
+
+    def breaks_off(_: ProbeSpec) -> Iterator[dict[str, Any]]:
+        yield {"event": "start", "answers": []}
+        raise fault
+
+    monkeypatch.setattr(probe, "_ask", breaks_off)
+    events = list(probe.ask(ProbeSpec(models=("anyone",), question="Who?")))
+    assert [event["event"] for event in events] == ["start", "error"]
+    assert events[-1]["message"] == (
+        f"the probe failed ({type(fault).__name__}); ask again, or see logs/probe.log for why"
+    )
+    assert caplog.records[-1].exc_info is not None and caplog.records[-1].exc_info[1] is fault
+    engine.dispose()
+
+
 def test_memory_is_given_back_and_comes_back_by_itself(kept: Kept) -> None:
     probe = Probe(kept.engine, kept.home, CPU)
     before = ends(probe.ask(asked(kept, ("NPO",))))[0]

@@ -78,6 +78,14 @@ def test_a_final_model_that_was_damaged_before_it_was_scored_is_made_anew(engine
     assert run.id == made.id
 
 
+def test_an_attempt_that_begins_anew_leaves_no_point_of_the_one_before(engine: Engine, home: Path) -> None:
+    run = queue(engine, short_finetune(steps=2, save_every=0))
+    results.record_metrics(engine, run.id, [(1, "loss", -99.0), (7, "loss", -99.0)])
+    carried_out(engine, home)
+    curve = results.curve(engine, run.id)["loss"]
+    assert [step for step, _ in curve] == [1, 2] and all(value > 0 for _, value in curve)
+
+
 def test_a_run_that_was_taken_up_by_another_process_is_left_to_it(engine: Engine, home: Path) -> None:
     queue(engine, short_finetune(steps=2, save_every=0))
     slept = runs.claim(engine, "sleeper", "here", "cpu")
