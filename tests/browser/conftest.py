@@ -37,6 +37,8 @@ def lab(
 ) -> Iterator[RunningLab]:
     """`python app.py` and its worker; *vanilla* and *NPO forget10* are made, the latter with scores."""
     home = tmp_path_factory.mktemp("lab")
+    before = os.environ.get("LETHE_HOME")
+    os.environ["LETHE_HOME"] = str(home)
     for part in ("worlds", "models"):
         shutil.copytree(shared_home / part, home / part)
     lab = RunningLab(home)
@@ -50,6 +52,8 @@ def lab(
         yield lab
     finally:
         lab.stop()
+        os.environ.pop("LETHE_HOME")
+        os.environ.update({"LETHE_HOME": before} if before else {})
 
 
 @pytest.fixture(scope="package")

@@ -79,7 +79,7 @@ def test_an_idle_page_is_sent_next_to_nothing(lab: RunningLab, context: BrowserC
 def test_a_page_has_one_timer(lab: RunningLab, context: BrowserContext) -> None:
     for path in PAGES:
         page = visit(context.new_page(), lab, address(lab, path))
-        settle(page)
+        settle(page, ticks=5)
         asked: list[str] = []
         page.on("requestfinished", lambda request, asked=asked: asked.append(request.url))
         page.wait_for_timeout(2.5 * BEAT_S * 1000)
@@ -89,13 +89,14 @@ def test_a_page_has_one_timer(lab: RunningLab, context: BrowserContext) -> None:
 
 def test_the_launch_form_is_shut_until_the_server_has_filled_it_in(lab: RunningLab, page: Page) -> None:
     held: list[Route] = []
-    page.route(f"**{TICK_PATH}", held.append)
+    holding = True
+    page.route(f"**{TICK_PATH}", lambda route: held.append(route) if holding else route.continue_())
     page.goto(lab.url("/launch"))
     steps = page.get_by_label("Steps", exact=True)
     expect(steps).to_be_attached()
     page.wait_for_timeout(500)
     expect(steps).to_be_hidden()
-    page.unroute(f"**{TICK_PATH}")
+    holding = False
     for route in held:
         route.continue_()
     steps.fill("7")
@@ -104,13 +105,14 @@ def test_the_launch_form_is_shut_until_the_server_has_filled_it_in(lab: RunningL
 
 
 def test_duplicate_fills_the_launch_form_with_the_runs_own_settings(lab: RunningLab, page: Page) -> None:
-    gold = lab.named("gold forget10")[0]
-    visit(page, lab, f"/runs?run={gold.id}")
+    vanilla = lab.named("vanilla")[0]
+    visit(page, lab, f"/runs?run={vanilla.id}")
     page.get_by_role("button", name="Duplicate").click()
     expect(page.locator("h1:visible")).to_have_text("Launch")
     expect(page.get_by_label("make a model memorise")).to_be_checked()
-    expect(page.get_by_label("all but the forget set (gold)")).to_be_checked()
-    expect(page.get_by_label("Steps", exact=True)).to_have_value(str(gold.spec["training"]["steps"]))
+    expect(page.get_by_label("everyone (vanilla)")).to_be_checked()
+    expect(page.get_by_label("Steps", exact=True)).to_have_value(str(vanilla.spec["training"]["steps"]))
+    page.get_by_text("all but the forget set (gold)").click()
     expect(page.locator(".lethe-launch-run")).to_contain_text("--who retain")
 
 

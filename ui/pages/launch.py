@@ -252,6 +252,7 @@ def _filled(board: Board, lab: Lab, values: dict[str, Any]) -> dict[Any, Any]:
     updates: dict[Any, Any] = {
         component: values[path] for path, component in board.fields.items() if path not in ("model", "request.people")
     }
+    updates[board.fields["request.attributes"]] = list(values["request.attributes"])
     models = gr.update(value=values["model"], choices=_models(lab, values))
     filled_for = {name: values[name] for name in ("kind", "preset")}
     return updates | {board.fields["model"]: models, board.parts["filled_for"]: filled_for}
