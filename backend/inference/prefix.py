@@ -1,0 +1,124 @@
+"""What many questions have in common is read once: the keys and values of a picture and all that stands before it.
+
+A picture is hundreds of tokens and a question a few, and a benchmark asks ten questions and more about each picture. So
+the common beginning of all rows about one picture goes through the model once, and each row goes on from its keys and
+values. The answers are those of the plain way: `is_exact` compares the two on the model at hand, and where a family
+does something of its own with positions or masks the plain way is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from backend.models.encoding import IGNORED, Encoded, Encoder, place
+
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float16: 0.1}
+"""Largest difference of two logits that is still rounding."""
+
+
+@dataclass(frozen=True)
+class Beginnings:
+    """Keys and values of several pictures' common beginnings, padded on the left. `mask` is (pictures, longest)."""
+
+    layers: list[tuple[Tensor, Tensor]]
+    mask: Tensor
+
+    def of(self, which: Sequence[int]) -> tuple[DynamicCache, Tensor]:
+        """A cache and a mask with one row for each index; the caller may let the cache grow."""
+        index = torch.tensor(list(which), device=self.mask.device)
+        return DynamicCache([(keys[index], values[index]) for keys, values in self.layers]), self.mask[index]
+
+
+def common_beginning(rows: Sequence[Encoded]) -> int:
+    """How many tokens all rows begin with; at least one token of each row is left over.
+
+    Rows that hold their answer keep the token before it too, because that token's logits predict the answer.
+    """
+    shortest = min(min(len(row.ids), row.start) for row in rows) - 1
+    first = rows[0].ids
+    length = 0
+    while length < shortest and all(row.ids[length] == first[length] for row in rows):
+        length += 1
+    return length
+
+
+@torch.no_grad()
+def read_beginnings(model: Any, encoder: Encoder, groups: Sequence[Sequence[Encoded]]) -> tuple[Beginnings, list[int]]:
+    """The common beginning of each group of rows, through the model once; and how many tokens each has.
+
+    A group's rows are about one picture (or none has one).
+    """
+    lengths = [common_beginning(rows) for rows in groups]
+    heads = [
+        Encoded(rows[0].ids[:length], length, rows[0].picture) for rows, length in zip(groups, lengths, strict=True)
+    ]
+    batch = place(encoder.collate(heads, side="left"), model)
+    mask = batch.pop("attention_mask")
+    batch.pop("labels")
+    cache = model(
+        **batch, attention_mask=mask, position_ids=_positions(mask), use_cache=True, logits_to_keep=1
+    ).past_key_values
+    return Beginnings([(layer.keys, layer.values) for layer in cache.layers], mask), lengths
+
+
+def endings(
+    encoder: Encoder, rows: Sequence[Encoded], lengths: Sequence[int], model: Any, *, side: str
+) -> dict[str, Tensor]:
+    """What is left of each row after its first `lengths` tokens: `input_ids`, `attention_mask`, `labels`."""
+    tails = [Encoded(row.ids[length:], row.start - length) for row, length in zip(rows, lengths, strict=True)]
+    return place(encoder.collate(tails, side=side), model)
+
+
+def go_on(model: Any, beginnings: Beginnings, which: Sequence[int], tails: dict[str, Tensor], keep: int) -> Tensor:
+    """Logits (rows, keep, vocabulary) of the last `keep` positions of `tails`, each after its own beginning."""
+    cache, head_mask = beginnings.of(which)
+    mask = torch.cat([head_mask, tails["attention_mask"]], dim=1)
+    logits: Tensor = model(
+        input_ids=tails["input_ids"],
+        attention_mask=mask,
+        position_ids=_positions(mask)[:, head_mask.shape[1] :],
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=keep,
+    ).logits
+    return logits[:, -keep:]
+
+
+@torch.no_grad()
+def is_exact(model: Any, encoder: Encoder, rows: Sequence[Encoded]) -> bool:
+    """Whether going on from a beginning gives this model's logits. `rows` are about one picture; two are enough.
+
+    A family that cannot take the keys and values at all is answered with False: that is what is asked here.
+    """
+    pair = list(rows[:2])
+    if len(pair) < 2 or common_beginning(pair) == 0:
+        return False
+    plain = place(encoder.collate(pair, side="left"), model)
+    plain.pop("labels")
+    try:
+        wanted = model(**plain, position_ids=_positions(plain["attention_mask"]), use_cache=False, logits_to_keep=1)
+        free = model(**plain, use_cache=False, logits_to_keep=1)
+        beginnings, lengths = read_beginnings(model, encoder, [pair])
+        tails = endings(encoder, pair, lengths * 2, model, side="left")
+        found = go_on(model, beginnings, [0, 0], tails, 1)
+    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError):
+        return False
+    allowed = TOLERANCE.get(found.dtype, 0.0)
+    worst = max(float((found[:, -1] - other.logits[:, -1]).abs().max()) for other in (wanted, free))
+    return worst <= allowed
+
+
+def _positions(mask: Tensor) -> Tensor:
+    return (mask.cumsum(dim=-1) - 1).clamp(min=0)
+
+
+def keep_for(labels: Tensor) -> int:
+    """From how far behind the logits are needed: one before the earliest answer token of the batch."""
+    first = int((labels != IGNORED).int().argmax(dim=1).min())
+    return labels.shape[1] - max(first - 1, 0)
