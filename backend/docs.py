@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from backend import cli
 from backend.attack_prompts import ATTACKS, VERSION, AttackPrompt
 from backend.benchmarks import demo_words
+from backend.metrics import clear, forget_quality, judge, leak, letters, membership, memorisation, text
 from backend.metrics.answers import collapsed, holds
 from backend.metrics.interval import over_people
 from backend.presets import PRESETS, Preset
@@ -44,16 +45,16 @@ class Measure:
 MEASURES = (
     Measure(
         name="accuracy",
-        where="generation, cloze, name",
-        measured="share of greedy answers that hold the fact, as whole words",
+        where="generation, cloze, caption, name",
+        measured="share of greedy answers that hold the fact, as whole words; left out where an item names no fact",
         span="0 to 1",
         chance="see the lists below",
     ),
     Measure(
         name="accuracy",
         where="classification",
-        measured="share of questions whose true option is the likeliest of four: whole options are ranked "
-        "by log π(option|question), no letter is parsed, a tie goes to the first",
+        measured="share of questions whose true option is the likeliest of four (demo, CLEAR, own data: whole options "
+        "are ranked by log π(option|question), a tie goes to the first), or whose letter is right (MLLMU-Bench, OFFSIDE)",
         span="0 to 1",
         chance="0.25",
     ),
@@ -63,6 +64,78 @@ MEASURES = (
         measured="mean of exp(log π(y|x) / |y|): the true answer's likelihood a token, a geometric mean",
         span="0 to 1",
         chance="about 0",
+    ),
+    Measure(
+        name="option_accuracy, option_probability",
+        where="classification, names with wrong names beside them",
+        measured="the true option is the likeliest; p(true) / (p(true) + Σ p(false)) with p = exp(−loss)",
+        span="0 to 1",
+        chance="1 / options",
+    ),
+    Measure(
+        name="parsed",
+        where="classification by letter",
+        measured="share of answers a letter could be read from; the rest count as wrong",
+        span="0 to 1",
+        chance="–",
+    ),
+    Measure(
+        name="…_as_coded",
+        where="where a paper's script does otherwise",
+        measured="the same figure by the published script's rule, to be put beside the paper's",
+        span="0 to 1",
+        chance="as its twin",
+    ),
+    Measure(
+        name="loss",
+        where="every task",
+        measured="−log π(y|x) / |y| of the true answer, in nats a token, from one teacher-forced forward",
+        span="0 and up",
+        chance="log of the vocabulary's size",
+    ),
+    Measure(
+        name="exact_memorisation, extraction_strength",
+        where="every task",
+        measured="share of the true answer's tokens that are the likeliest; share of it that follows by itself from "
+        "the shortest beginning (0 when nothing does)",
+        span="0 to 1",
+        chance="about 0",
+    ),
+    Measure(
+        name="zlib, min_k_20, min_k_40, min_k_plus_20, min_k_plus_40",
+        where="every task",
+        measured="membership scores of the true answer: loss over compressed length; the mean of its 20 or 40 % least "
+        "likely tokens, plain and in units of the vocabulary's spread",
+        span="any number",
+        chance="–",
+    ),
+    Measure(
+        name="rouge1, rouge2, rougeL, rougeL_recall, bleu, overall",
+        where="written answers of MLLMU-Bench, CLEAR, OFFSIDE and own data",
+        measured="words in common with the true answer; `overall` is OFFSIDE's mean of BLEU and three ROUGE",
+        span="0 to 1",
+        chance="not 0: usual words are shared",
+    ),
+    Measure(
+        name="truth_ratio",
+        where="CLEAR",
+        measured="exp(mean loss of wrong answers − loss of the paraphrased true one); over 1 when the model knows",
+        span="0 and up",
+        chance="1",
+    ),
+    Measure(
+        name="real, retain, forget, model_utility",
+        where="CLEAR, task `table`",
+        measured="harmonic means of probability, truth ratio (and ROUGE) over the paper's tasks",
+        span="0 to 1",
+        chance="–",
+    ),
+    Measure(
+        name="forget_quality_ks, forget_quality_1_minus_js",
+        where="CLEAR, task `table`",
+        measured="how like a retain-only model's truth ratios the forget set's are; no number without such a model",
+        span="0 to 1",
+        chance="–",
     ),
     Measure(
         name="accuracy/SET",
@@ -101,6 +174,39 @@ MEASURES = (
     ),
 )
 """In the order in which a person meets them."""
+
+
+PAPER_RULES: tuple[Callable[..., Any], ...] = (
+    letters.letter,
+    letters.first_letter,
+    letters.strict_letter,
+    text.cloze_as_coded,
+    text.rouge,
+    text.bleu,
+    text.offside_overall,
+    memorisation.exact_memorisation,
+    memorisation.extraction_strength,
+    memorisation.extraction_strength_as_coded,
+    memorisation.zlib_ratio,
+    memorisation.min_k,
+    memorisation.min_k_plus,
+    clear.probability_with_options,
+    clear.truth_ratio,
+    clear.truth_ratios_as_coded,
+    clear.truth_ratio_forget,
+    clear.truth_ratio_utility,
+    clear.model_utility,
+    clear.table,
+    forget_quality.ks_p_value,
+    forget_quality.one_minus_js,
+    forget_quality.one_minus_js_as_coded,
+    membership.auc,
+    membership.privleak,
+    membership.s_mia,
+    leak.leak_at_k,
+    judge.judge,
+)
+"""Each paper's rules and the common panel, in the words of their own docstrings."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -247,6 +353,7 @@ def metrics_page() -> str:
         _rule("The fact is in the answer", holds),
         _rule("The 95 % interval", over_people),
         _rule("⚠ collapsed", collapsed),
+        *(_rule(f"`{rule.__name__}`", rule) for rule in PAPER_RULES),
         f"## Attack prompts, version {VERSION}\n",
         "Each wraps the plain question; nothing of the true answer enters one except where it says so.\n",
         _table(

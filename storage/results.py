@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, ScalarSelect, Select, delete, func, or_, select
+from sqlalchemy import Engine, ScalarSelect, Select, and_, delete, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from storage.claims import touch
@@ -21,6 +21,14 @@ from storage.errors import NotFound
 from storage.tables import Answer, Checkpoint, MetricPoint, Probe, Run, Score, new_id
 
 HEADLINE_SETS = ("forget", "retain")
+HEADLINES = (
+    ("generation", "accuracy"),
+    ("classification", "accuracy"),
+    ("name", "accuracy"),
+    ("cloze", "accuracy"),
+    ("caption", "probability"),
+)
+"""Task and metric that stand for a run in a table, the first that was measured."""
 _CELL = ("item_set", "task", "modality", "metric")
 _SCORE_DEFAULTS: dict[str, Any] = {"value": None, "n": 0, "people": 0, "low": None, "high": None, "flags": ()}
 _ANSWER_COLUMNS = ("item_id", "item_set", "task", "modality", "question", "truth", "text")
@@ -143,15 +151,14 @@ def score_dicts(engine: Engine, *, run_id: str | None = None, checkpoint_id: str
     return [_score_dict(score) for score in scores(engine, run_id=run_id, checkpoint_id=checkpoint_id)]
 
 
-def headlines(
-    engine: Engine, run_ids: Iterable[str], *, task: str = "generation", metric: str = "accuracy"
-) -> dict[str, dict[str, dict[str, Any]]]:
+def headlines(engine: Engine, run_ids: Iterable[str]) -> dict[str, dict[str, dict[str, Any]]]:
     """For each run what its row in a table shows: {"forget": score, "retain": score}, in one query.
 
-    A score is a dict as in `score_dicts`, so n and interval stay beside the value; one with a picture where
-    there is the choice. The scores are the run's own; where it has none at all, those of the newest run that
-    scored the checkpoint it made: one run's in either case, so forget and retain can be held together.
-    A set that was not scored has no entry; a run without scores has an empty dict.
+    A score is a dict as in `score_dicts`, so n and interval stay beside the value; one with a picture where there is
+    the choice. Both are of one task and metric, the first of `HEADLINES` that the run has. The scores are the run's
+    own; where it has none at all, those of the newest run that scored the checkpoint it made: one run's in either
+    case, so forget and retain can be held together. A set that was not scored has no entry; a run without scores has
+    an empty dict.
     """
     wanted = list(run_ids)
     found: dict[str, dict[str, dict[str, Any]]] = {run_id: {} for run_id in wanted}
@@ -161,12 +168,21 @@ def headlines(
     statement = (
         select(Run.id, Score)
         .join(Score, Score.run_id == measured_by)
-        .where(Run.id.in_(wanted), Score.item_set.in_(HEADLINE_SETS), Score.task == task, Score.metric == metric)
+        .where(
+            Run.id.in_(wanted),
+            Score.item_set.in_(HEADLINE_SETS),
+            or_(*(and_(Score.task == task, Score.metric == metric) for task, metric in HEADLINES)),
+        )
         .order_by(Score.modality == "text", Score.modality, Score.id)
     )
     with reading(engine) as session:
-        for run_id, score in session.execute(statement):
-            found[run_id].setdefault(score.item_set, _score_dict(score))
+        rows = [(run_id, _score_dict(score)) for run_id, score in session.execute(statement)]
+    for task, metric in HEADLINES:
+        chosen = [(run_id, one) for run_id, one in rows if (one["task"], one["metric"]) == (task, metric)]
+        ready = {run_id for run_id, sets in found.items() if sets}
+        for run_id, one in chosen:
+            if run_id not in ready:
+                found[run_id].setdefault(one["set"], one)
     return found
 
 

@@ -68,6 +68,8 @@ def sections(lab: Lab, run: Run) -> dict[str, Any]:
         "accuracy": {"rows": accuracies if charts.drawable(accuracies) else [], "steps": run.steps},
         "accuracy_title": chart_title(ACCURACY_TITLE, accuracies, run),
         "accuracy_table": charts.curve_table(accuracies, "accuracies by step"),
+        "measures": measures_table(scores),
+        "measures_box": any(score["metric"] not in RULES for score in scores),
         "scores": scores_table(scores, "accuracy", str(run.state)) + rule(scores, "accuracy"),
         "likelihoods": scores_table(scores, "probability", str(run.state)) + rule(scores, "probability"),
         "likelihood_box": any(score["metric"] == "probability" for score in scores),
@@ -200,18 +202,54 @@ def rule(scores: list[dict[str, Any]], metric: str) -> Markup:
     return Markup('<p class="lethe-foot">{}</p>').format(RULES[metric]) if measured else Markup("")
 
 
+def measures_table(scores: list[dict[str, Any]]) -> Markup:
+    """Whatever else was measured, one row a figure: n and interval beside the value, or why there is none."""
+    rest = [score for score in scores if score["metric"] not in RULES]
+    if not rest:
+        return parts.empty("Nothing else was measured.")
+    modalities = {"image_text": "with picture", "text": "as text"}
+    rows = [
+        (
+            _named_set(score["set"]),
+            score["task"],
+            modalities.get(score["modality"], ""),
+            score["metric"],
+            _figure(score),
+            score["n"],
+        )
+        for score in sorted(
+            rest, key=lambda one: (_set_order((one["set"], one["task"])), one["modality"], one["metric"])
+        )
+    ]
+    head = ["Set", "Task", "Asked", "Measure", "Value", "n"]
+    return parts.table(head, rows, numbers=[5], label="every other measure")
+
+
+def _figure(score: dict[str, Any]) -> Markup:
+    """A measure that is not a rate: its value in plain decimals with its interval."""
+    if score["value"] is None:
+        return _score(score)
+    interval = "" if score["low"] is None else f"{score['low']:.2f}–{score['high']:.2f}"
+    flags = [parts.flag(str(flag)) for flag in score["flags"] if score["task"] == "table"]
+    value = Markup('{:.2f} <span class="lethe-interval">{}</span>').format(score["value"], interval)
+    return parts.joined([value, *flags], " ")
+
+
+def _named_set(item_set: str) -> Markup:
+    colour = ROLE_CLASSES.get(SET_ROLES.get(item_set, ""), "")
+    return Markup('<span class="{}">{}</span>').format(colour, item_set.capitalize())
+
+
 def _set_order(cell: tuple[str, str]) -> tuple[int, str]:
-    tasks = ("generation", "classification", "cloze", "name")
+    tasks = ("generation", "classification", "cloze", "caption", "name")
     place = tasks.index(cell[1]) if cell[1] in tasks else len(tasks)
     return (SETS.index(cell[0]) if cell[0] in SETS else len(SETS)) * 10 + place, cell[1]  # type: ignore[arg-type]
 
 
 def _score_row(item_set: str, task: str, by_modality: dict[str, dict[str, Any]]) -> tuple[object, ...]:
-    colour = ROLE_CLASSES.get(SET_ROLES.get(item_set, ""), "")
-    name = Markup('<span class="{}">{}</span>').format(colour, item_set.capitalize())
     counts = dict.fromkeys(by_modality[column]["n"] for column in ("image_text", "text") if column in by_modality)
     return (
-        name,
+        _named_set(item_set),
         task,
         _score(by_modality.get("image_text")),
         _score(by_modality.get("text")),

@@ -46,16 +46,23 @@ def _within(probabilities: Tensor, top_p: float) -> Tensor:
 
 @torch.no_grad()
 def stream(
-    model: nn.Module, batch: dict[str, Tensor], decoding: Decoding, end_tokens: Sequence[int], **forward: Any
+    model: nn.Module,
+    batch: dict[str, Tensor],
+    decoding: Decoding,
+    end_tokens: Sequence[int],
+    past: tuple[Any, Tensor] | None = None,
+    **forward: Any,
 ) -> Iterator[Tensor]:
     """Yields the next token of every row, (rows,), until all rows have ended or `max_new_tokens` are drawn.
 
-    `batch` is collated with left padding. A row that has ended goes on yielding its end token. `forward` goes to the
-    model at each step (PEFT's `adapter_names`, one a row).
+    `batch` is collated with left padding. `past` is a cache of what comes before it, one row each, and its mask. A row
+    that has ended goes on yielding its end token. `forward` goes to the model at each step (PEFT's
+    `adapter_names`, one a row).
     """
-    mask, own = batch["attention_mask"], _counts_positions_itself(model)
+    cache, head = past if past is not None else (None, batch["attention_mask"][:, :0])
+    mask, own = torch.cat([head, batch["attention_mask"]], dim=1), _counts_positions_itself(model)
     inputs: dict[str, Any] = {key: value for key, value in batch.items() if key not in TEXT}
-    ids, cache = batch["input_ids"], None
+    ids = batch["input_ids"]
     draw = Draw(decoding, len(ids), ids.device)
     ends = torch.tensor(list(end_tokens), device=ids.device)
     ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
@@ -90,10 +97,14 @@ def _counts_positions_itself(model: Any) -> bool:
 
 
 def generate(
-    model: nn.Module, batch: dict[str, Tensor], decoding: Decoding, end_tokens: Sequence[int]
+    model: nn.Module,
+    batch: dict[str, Tensor],
+    decoding: Decoding,
+    end_tokens: Sequence[int],
+    past: tuple[Any, Tensor] | None = None,
 ) -> list[list[int]]:
     """Token ids of each row's answer, without the end token."""
-    drawn = [token.tolist() for token in stream(model, batch, decoding, end_tokens)]
+    drawn = [token.tolist() for token in stream(model, batch, decoding, end_tokens, past)]
     ends = set(end_tokens)
     answers: list[list[int]] = []
     for row in range(len(batch["input_ids"])):

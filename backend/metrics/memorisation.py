@@ -27,6 +27,7 @@ class Panel:
 
     probability: float
     loss: float
+    tokens: int
     exact_memorisation: float
     extraction_strength: float
     zlib: float
@@ -58,6 +59,7 @@ def panel(
     return Panel(
         probability=probability(log_probs),
         loss=loss(log_probs),
+        tokens=int(log_probs.size),
         exact_memorisation=exact_memorisation(is_argmax),
         extraction_strength=extraction_strength(is_argmax),
         zlib=zlib_ratio(log_probs, text),

@@ -1,11 +1,12 @@
 """How each paper asks an item and what it makes of the answer: the rules a benchmark names, on text alone.
 
-The right rule is the default. Where a published script does otherwise its rule stands beside under `…_as_coded`, so that
-a number can be put next to the paper's. Measures are numbers of one answer; None is "not measurable here", never 0.
+The right rule is the default. Where a published script does otherwise its rule stands beside under `…_as_coded`, so
+that a number can be put next to the paper's. Measures are numbers of one answer; None is "not measurable here", and
+never 0.
 
-Prompts are the papers' own instructions (MLLMU-Bench `eval.py`, OFFSIDE `eval/`); no examples are put before a question:
-MLLMU-Bench's few-shot draws them without a seed from the very set it scores, and its users report that they break the
-vanilla model (their issues 2 and 11).
+Prompts are the papers' own instructions (MLLMU-Bench `eval.py`, OFFSIDE `eval/`). No examples are put before a
+question: MLLMU-Bench's few-shot draws them without a seed from the very set it scores, and its users report that they
+break the vanilla model (their issues 2 and 11).
 """
 
 from __future__ import annotations
@@ -158,7 +159,7 @@ RULES: dict[str, Rules] = {
             "CLEAR",
             _question,
             lambda item: 64 if item.task == "caption" else 32,
-            _not_a_choice,
+            _always,
             _clear_judged,
             perturbed=True,
         ),

@@ -1,12 +1,13 @@
-"""Answers into scores: one row for each set, task, modality and metric, with n and an interval over people.
+"""Answers into scores: one row for each set, task, modality and measure, with n and an interval over people.
 
-`accuracy` is the share of answers that hold the fact (generation, cloze, name), or in which the true option is the
-likeliest of four (classification: options are ranked by their likelihood, no letter is parsed). `probability` is the
-mean of exp(log π(y|x) / |y|) of the true answer. Chance is 0.25 in classification and about 0 elsewhere.
+What is measured of one answer is the business of the rules (`rules.py`) and of the common panel (`memorisation.py`).
+Here it is averaged, over those answers for which it could be measured. Chance is 0.25 in classification of four and
+about 0 elsewhere.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,20 +16,31 @@ from typing import Any
 from backend.benchmarks.item import SETS, Item
 from backend.metrics.answers import collapsed
 from backend.metrics.interval import over_people
+from backend.metrics.rules import Measures
 
-TASKS = ("generation", "cloze", "classification", "name")
+TASKS = ("generation", "cloze", "classification", "caption", "name")
+FIRST = ("accuracy", "probability")
+"""The measures that stand first in a table."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """An item with what a model made of it: the text (the chosen option in classification), whether it is right,
-    and the probability of the true answer per token (geometric mean)."""
+    """An item with what a model made of it: the text (the likeliest option where none is written), and its measures;
+    None is one that could not be taken."""
 
     item: Item
     text: str
-    correct: bool
-    probability: float
+    measures: Measures
     detail: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def correct(self) -> bool | None:
+        accuracy = self.measures.get("accuracy")
+        return None if accuracy is None else accuracy >= 0.5
+
+    @property
+    def probability(self) -> float | None:
+        return self.measures.get("probability")
 
 
 def score(answered: Sequence[Answered]) -> list[dict[str, Any]]:
@@ -40,25 +52,29 @@ def score(answered: Sequence[Answered]) -> list[dict[str, Any]]:
     order = sorted(groups, key=lambda key: (SETS.index(key[0]), TASKS.index(key[1]), key[2]))  # type: ignore[arg-type]
     for item_set, task, modality in order:
         members = groups[item_set, task, modality]
-        subjects = [answer.item.subject for answer in members]
-        flags = ["collapsed"] if task != "classification" and collapsed([answer.text for answer in members]) else []
-        for metric, values in (
-            ("accuracy", [float(answer.correct) for answer in members]),
-            ("probability", [answer.probability for answer in members]),
-        ):
-            value, low, high = over_people(values, subjects)
-            rows.append(
-                {
-                    "item_set": item_set,
-                    "task": task,
-                    "modality": modality,
-                    "metric": metric,
-                    "value": value,
-                    "n": len(members),
-                    "people": len(set(subjects)),
-                    "low": low,
-                    "high": high,
-                    "flags": flags,
-                }
-            )
+        written = [answer.text for answer in members]
+        flags = ["collapsed"] if task != "classification" and collapsed(written) else []
+        for metric in _measured(members):
+            known = [answer for answer in members if _finite(answer.measures.get(metric))]
+            cell = {"item_set": item_set, "task": task, "modality": modality, "metric": metric, "flags": flags}
+            rows.append({**cell, **_average(known, metric)})
     return rows
+
+
+def _measured(members: Sequence[Answered]) -> list[str]:
+    """Every measure that any of them has, the first ones first. A count of tokens is no score."""
+    found = {name for answer in members for name in answer.measures} - {"tokens"}
+    return [*(name for name in FIRST if name in found), *sorted(found - set(FIRST))]
+
+
+def _average(known: Sequence[Answered], metric: str) -> dict[str, Any]:
+    if not known:
+        return {"value": None, "n": 0, "people": 0, "low": None, "high": None}
+    subjects = [answer.item.subject for answer in known]
+    values = [float(answer.measures[metric] or 0.0) for answer in known]
+    value, low, high = over_people(values, subjects)
+    return {"value": value, "n": len(known), "people": len(set(subjects)), "low": low, "high": high}
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

@@ -49,7 +49,12 @@ def read_answers(model: nn.Module, batch: Mapping[str, Any], **forward: Any) -> 
     first = int((labels != IGNORED).int().argmax(dim=1).min())
     # The token at position t is predicted by the logits at t - 1.
     keep = labels.shape[1] - max(first - 1, 0)
-    logits = model(**inputs, logits_to_keep=keep, use_cache=False, **forward).logits[:, -keep:][:, :-1]
+    return answers_at(model(**inputs, logits_to_keep=keep, use_cache=False, **forward).logits, labels, keep)
+
+
+def answers_at(logits: Tensor, labels: Tensor, keep: int) -> Answers:
+    """Reads answers from the logits of the last `keep` positions of a right-padded batch with these labels."""
+    logits = logits[:, -keep:][:, :-1]
     targets = labels[:, -keep:][:, 1:]
     mask = targets != IGNORED
     log_probs = torch.log_softmax(logits.float(), dim=-1)

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from backend.benchmarks.item import Benchmark, Item
 from backend.inference.items import answer_items
 from backend.metrics.interval import over_people
 from backend.metrics.score import Answered, score
+from backend.metrics.summary import summary
 from backend.models.encoding import Encoder
+from backend.reports import role_of
 from backend.runs.job import Job, log
 from backend.spec import ForgetRequest
-from storage import results
+from storage import results, runs
 
 SMALL_MODEL = 50_000_000
 SMALL_MODEL_BATCH = 256
@@ -46,15 +49,30 @@ def score_model(
     answered = [_from_row(row, by_id[row.item_id]) for row in kept if row.item_id in by_id]
     known = {answer.item.id for answer in answered}
     job.new_phase()
+    left = [item for item in items if item.id not in known]
     began, asked_before = time.monotonic(), len(answered)
-    for batch in answer_items(model, encoder, [item for item in items if item.id not in known], batch_size=batch_size):
+    for batch in answer_items(model, encoder, left, batch_size=batch_size, rules=benchmark.rules):
         rows = [_to_row(answer) for answer in batch]
         results.write_answers(job.engine, job.id, checkpoint_id, rows, attempt=job.run.attempt)
         answered += batch
         job.progress(len(answered), len(items), "scoring", counts=count_steps)
         job.raise_if_stopped()
-    results.write_scores(job.engine, job.id, checkpoint_id, score(answered), attempt=job.run.attempt)
+    rows = score(answered) + summary(benchmark.rules, answered, _gold_answers(job, benchmark, request, by_id))
+    results.write_scores(job.engine, job.id, checkpoint_id, rows, attempt=job.run.attempt)
     log.info("scored %d items in %.1f s", len(answered) - asked_before, time.monotonic() - began)
+
+
+def _gold_answers(
+    job: Job, benchmark: Benchmark, request: ForgetRequest, items: Mapping[str, Item]
+) -> list[Answered] | None:
+    """What the newest retain-only model of the same people said to the same items; None where there is none."""
+    for run in runs.listing(job.engine, kind="finetune", states=["succeeded"], limit=1000):
+        spec = run.spec
+        same = spec.get("benchmark") == benchmark.name and spec.get("request") == request.model_dump(mode="json")
+        if same and role_of(run.kind, spec) == "gold":
+            rows = results.answers(job.engine, run_id=run.id, limit=len(items) + 1)
+            return [_from_row(row, items[row.item_id]) for row in rows if row.item_id in items] or None
+    return None
 
 
 def scoring_batch(model: Any) -> int:
@@ -73,12 +91,12 @@ def quick_accuracy(
             by_set[item.set].append(item)
     sample = [item for members in by_set.values() for item in _spread(members)]
     grouped: dict[str, list[Answered]] = defaultdict(list)
-    for batch in answer_items(model, encoder, sample, batch_size=batch_size, quick=True):
+    for batch in answer_items(model, encoder, sample, batch_size=batch_size, rules=benchmark.rules, quick=True):
         for answer in batch:
             grouped[answer.item.set].append(answer)
     return {
         f"accuracy/{item_set}": over_people(
-            [float(one.correct) for one in members], [one.item.subject for one in members]
+            [float(bool(one.correct)) for one in members], [one.item.subject for one in members]
         )[0]
         for item_set, members in grouped.items()
     }
@@ -104,15 +122,10 @@ def _to_row(answer: Answered) -> dict[str, Any]:
         "text": answer.text,
         "correct": answer.correct,
         "probability": answer.probability,
-        "detail": answer.detail,
+        "detail": {**answer.detail, "measures": answer.measures},
     }
 
 
 def _from_row(row: Any, item: Item) -> Answered:
-    return Answered(
-        item,
-        row.text,
-        bool(row.correct),
-        float("nan") if row.probability is None else float(row.probability),
-        dict(row.detail or {}),
-    )
+    detail = dict(row.detail or {})
+    return Answered(item, row.text, detail.pop("measures", {}), detail)

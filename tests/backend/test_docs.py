@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backend import docs
 from backend.benchmarks.demo import DemoBenchmark
-from backend.metrics.score import TASKS, Answered, score
+from backend.metrics.memorisation import Panel
+from backend.metrics.rules import RULES
+from backend.metrics.score import TASKS
 from backend.presets import PRESETS
 from backend.spec import ForgetRequest
 
@@ -53,14 +56,17 @@ def test_a_setting_stands_with_its_bounds_and_default() -> None:
         "| `training.lora_rank` | LoRA rank | Width of the adapter. Usual: 8 to 64. "
         "| whole number from 1 to 1024 | `8` |" in page
     )
-    assert "| `5`, `10`, `15` | `10` |" in page
+    assert "| `1`, `5`, `10`, `15`, `100` | `10` |" in page
 
 
 def test_every_task_and_metric_that_is_scored_is_explained(world: DemoBenchmark) -> None:
-    items = [next(item for item in world.scored_items(ForgetRequest()) if item.task == task) for task in TASKS]
-    scored = {row["metric"] for row in score([Answered(item, item.answer, True, 0.5) for item in items])}
-    assert scored == {"accuracy", "probability"}
-    assert scored <= {measure.name for measure in docs.MEASURES}
+    known = next(item for item in world.scored_items(ForgetRequest()) if item.task == "generation")
+    items = [replace(known, task=task, options=("a", known.answer)) for task in TASKS]
+    judged = {name for rules in RULES.values() for item in items for name in rules.judged(item, item.answer)}
+    named = {name.strip() for measure in docs.MEASURES for name in measure.name.split(",")}
+    scored = {name for name in judged | set(Panel.__dataclass_fields__) if not name.endswith("_as_coded")} - {"tokens"}
+    assert {"accuracy", "probability", "parsed", "rougeL", "overall"} <= scored <= named, scored - named
+    assert "…_as_coded" in named
     explained = " ".join(measure.where for measure in docs.MEASURES if measure.name == "accuracy")
     assert all(task in explained for task in TASKS)
 

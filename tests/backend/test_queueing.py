@@ -39,7 +39,7 @@ def test_a_folder_is_queued_as_its_whole_path(engine: Engine, models: Path, word
 
 
 def test_a_folder_that_is_no_model_is_refused_before_it_is_queued(engine: Engine, models: Path) -> None:
-    with pytest.raises(CannotQueue, match="holds no config.json, so it is no Hugging Face model folder"):
+    with pytest.raises(CannotQueue, match=r"holds no config\.json, so it is no Hugging Face model folder"):
         queue(engine, EvaluateSpec(model=str(models)), "evaluation")
     assert runs.listing(engine) == []
 

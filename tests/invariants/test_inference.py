@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from backend.benchmarks.demo import DemoBenchmark
+from backend.inference import prefix
 from backend.inference.generate import end_tokens, generate
-from backend.inference.items import answer_items
+from backend.inference.items import Asker, answer_items
+from backend.inference.prefix import is_exact
+from backend.metrics.rules import rules_of
 from backend.models.encoding import Encoder
 from backend.models.loading import Loaded, load
 from backend.spec import Decoding, ForgetRequest
@@ -43,6 +46,33 @@ def test_answers_do_not_depend_on_the_batch(loaded: Loaded, world: DemoBenchmark
     for item_id, answer in alone.items():
         assert answer.text == together[item_id].text
         assert answer.probability == pytest.approx(together[item_id].probability, rel=1e-4)
+
+
+def test_reading_a_picture_once_gives_the_answers_of_reading_it_each_time(loaded: Loaded, world: DemoBenchmark) -> None:
+    encoder = Encoder(loaded.processor)
+    items = [item for item in world.scored_items(ForgetRequest(ratio=5)) if item.subject in ("p01", "p02")]
+    answers = []
+    for reuses in (None, False):
+        asker = Asker(loaded.model, encoder, rules_of("demo"), 64, reuses=reuses)
+        answers.append({one.item.id: one for batch in asker.ask(items, quick=False) for one in batch})
+        assert asker.reuses is (reuses is None), "this model's keys and values can be gone on from"
+    once, plain = answers
+    assert once.keys() == plain.keys() == {item.id for item in items}
+    for item_id, answer in plain.items():
+        assert once[item_id].text == answer.text
+        for name, value in answer.measures.items():
+            assert once[item_id].measures[name] == pytest.approx(value, rel=1e-3, abs=1e-4), (item_id, name)
+
+
+def test_a_family_that_cannot_go_on_from_a_beginning_is_asked_the_plain_way(
+    loaded: Loaded, world: DemoBenchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Encoder(loaded.processor)
+    rows = [encoder.encode(item.question, None, item.image) for item in world.training_items(("p01",))[:2]]
+    assert is_exact(loaded.model, encoder, rows)
+    honest = prefix.go_on
+    monkeypatch.setattr(prefix, "go_on", lambda *given: honest(*given) + 0.1)
+    assert not is_exact(loaded.model, encoder, rows)
 
 
 def test_a_sampled_answer_depends_on_its_seed_and_not_on_its_neighbours(loaded: Loaded) -> None:

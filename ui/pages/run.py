@@ -114,6 +114,11 @@ def detail(lab: Lab, run_id: gr.State, sent: gr.State) -> Detail:
         with gr.Column(elem_classes="lethe-card"):
             gr.HTML('<h2 class="lethe-card-title">Log</h2>', apply_default_css=False)
             pieces["log"] = _html()
+    with (
+        gr.Column(elem_classes="lethe-card") as pieces["measures_box"],
+        gr.Accordion("Every other measure: memorisation, text, letters", open=False, elem_classes="lethe-more"),
+    ):
+        pieces["measures"] = _html(elem_classes="lethe-long")
     with gr.Row(elem_classes="lethe-grid-2"):
         _card("checkpoints", "Checkpoints", pieces)
         _card("lineage", "Lineage", pieces)

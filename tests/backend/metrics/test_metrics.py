@@ -76,9 +76,9 @@ def test_more_questions_about_the_same_people_do_not_narrow_the_interval() -> No
 
 def test_scores_stand_by_set_task_and_modality_with_n_and_people() -> None:
     answered = [
-        Answered(item("a"), "In Bergen.", True, 0.8),
-        Answered(item("b"), "In Lima.", False, 0.2),
-        Answered(item("a", "classification"), "In Bergen.", True, 0.5),
+        Answered(item("a"), "In Bergen.", {"accuracy": 1.0, "probability": 0.8, "tokens": 3}),
+        Answered(item("b"), "In Lima.", {"accuracy": 0.0, "probability": 0.2, "zlib": None}),
+        Answered(item("a", "classification"), "In Bergen.", {"accuracy": 1.0, "probability": 0.5}),
     ]
     rows = {(row["task"], row["metric"]): row for row in score(answered)}
     assert rows["generation", "accuracy"]["value"] == 0.5
