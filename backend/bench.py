@@ -6,6 +6,7 @@ and medians are compared. The model is the demo's with random weights: ratios ca
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import statistics
 import subprocess
@@ -20,11 +21,16 @@ from typing import Any
 
 import torch
 import transformers
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
+from transformers import LlavaForConditionalGeneration
 
 from backend.benchmarks.demo import DemoBenchmark, open_demo
+from backend.benchmarks.item import Item
 from backend.inference.generate import stream
+from backend.inference.items import answer_items
+from backend.metrics.rules import rules_of
 from backend.models.demo import ensure_demo_model
 from backend.models.encoding import Encoded, Encoder
 from backend.models.lineage import make_trainable
@@ -157,7 +163,72 @@ def process_start(_: Bench) -> Comparison:
     return compare("a run's process, start to end", ("forked", forked), ("started fresh", fresh), STARTS)
 
 
-COMPARISONS: Sequence[Callable[[Bench], Comparison]] = (reference, pictures, side_by_side, process_start)
+def evaluation(bench: Bench) -> Comparison:
+    """The demo model: items answered as an evaluation does, and as the papers' scripts do, one `generate` an item."""
+    return _evaluated("evaluation, demo model", bench.model.get_base_model(), bench.processor, bench.world)
+
+
+def evaluation_of_a_larger_model(bench: Bench) -> Comparison:
+    """The same with a vision tower of CLIP-B/16's size at 224 pixels and a language model of twelve layers."""
+    config = copy.deepcopy(bench.model.get_base_model().config)
+    vision, text = config.vision_config, config.text_config
+    vision.hidden_size, vision.intermediate_size, vision.num_hidden_layers = 768, 3072, 12
+    vision.num_attention_heads, vision.image_size, vision.patch_size = 12, 224, 16
+    text.hidden_size, text.intermediate_size, text.num_hidden_layers = 512, 1376, 12
+    text.num_attention_heads = text.num_key_value_heads = 8
+    text.head_dim = 64
+    config.image_seq_length = (224 // 16) ** 2
+    processor = copy.deepcopy(bench.processor)
+    processor.image_processor.size = processor.image_processor.crop_size = {"height": 224, "width": 224}
+    processor.patch_size = 16
+    model = LlavaForConditionalGeneration(config).eval()
+    model.generation_config = bench.model.get_base_model().generation_config
+    return _evaluated("evaluation, CLIP-B/16 tower, 12 layers", model, processor, bench.world, people=2, repetitions=2)
+
+
+def _evaluated(
+    what: str, model: Any, processor: Any, world: DemoBenchmark, people: int = 6, repetitions: int = 3
+) -> Comparison:
+    """Raises `AssertionError` where the two ways do not give the same answers."""
+    chosen = tuple(person.id for person in world.people()[:people])
+    items = [item for item in world.training_items(chosen) if item.image is not None and item.image.stem.endswith("0")]
+    answers: dict[str, dict[str, str]] = {}
+
+    def together() -> None:
+        asked = answer_items(model, Encoder(processor), items, batch_size=256, quick=True)
+        answers["together"] = {one.item.id: one.text for batch in asked for one in batch}
+
+    def one_by_one() -> None:
+        answers["one by one"] = {item.id: _as_scripts_do(model, processor, item) for item in items}
+
+    found = compare(
+        f"{what}, {len(items)} items", ("batched", together), ("one generate an item", one_by_one), repetitions
+    )
+    differing = sum(answers["together"][key] != text for key, text in answers["one by one"].items())
+    assert differing == 0, f"{differing} of {len(items)} answers differ"
+    return found
+
+
+@torch.no_grad()
+def _as_scripts_do(model: Any, processor: Any, item: Item) -> str:
+    """One item: the picture opened and processed, the prompt rendered, `generate` called."""
+    assert item.image is not None
+    messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": item.question}]}]
+    prompt = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    with Image.open(item.image) as opened:
+        inputs = processor(text=[prompt], images=[opened.convert("RGB")], return_tensors="pt", add_special_tokens=False)
+    drawn = model.generate(**inputs, max_new_tokens=rules_of("demo").longest(item), do_sample=False)
+    return str(processor.tokenizer.decode(drawn[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)).strip()
+
+
+COMPARISONS: Sequence[Callable[[Bench], Comparison]] = (
+    reference,
+    pictures,
+    side_by_side,
+    evaluation,
+    evaluation_of_a_larger_model,
+    process_start,
+)
 
 
 def prepare(home: Path) -> Bench:

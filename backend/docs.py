@@ -53,8 +53,8 @@ MEASURES = (
     Measure(
         name="accuracy",
         where="classification",
-        measured="share of questions whose true option is the likeliest of four (demo, CLEAR, own data: whole options "
-        "are ranked by log π(option|question), a tie goes to the first), or whose letter is right (MLLMU-Bench, OFFSIDE)",
+        measured="share of questions whose true option is the likeliest of four (demo, CLEAR, own data: options "
+        "are ranked by log π(option|question), a tie goes to the first), or whose letter is right (the other two)",
         span="0 to 1",
         chance="0.25",
     ),
