@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from storage import runs
 from storage.errors import StorageError
-from ui import charts, run_actions, run_view
+from ui import answers_view, charts, run_actions, run_view
 from ui.changes import changed
 from ui.context import Lab
 
@@ -119,6 +119,7 @@ def detail(lab: Lab, run_id: gr.State, sent: gr.State) -> Detail:
         gr.Accordion("Every other measure: memorisation, text, letters", open=False, elem_classes="lethe-more"),
     ):
         pieces["measures"] = _html(elem_classes="lethe-long")
+    _answers(lab, run_id)
     with gr.Row(elem_classes="lethe-grid-2"):
         _card("checkpoints", "Checkpoints", pieces)
         _card("lineage", "Lineage", pieces)
@@ -134,6 +135,45 @@ def detail(lab: Lab, run_id: gr.State, sent: gr.State) -> Detail:
         None, told, told, js=GO_TO, api_visibility="private"
     )
     return made
+
+
+def _answers(lab: Lab, run_id: gr.State) -> None:
+    """The answers behind the scores, read when the fold is opened and at each change of a filter."""
+    with (
+        gr.Column(elem_classes="lethe-card"),
+        gr.Accordion("Read the answers", open=False, elem_classes="lethe-more") as fold,
+    ):
+        with gr.Row(elem_classes="lethe-filter"):
+            filters: list[Any] = [
+                gr.Dropdown(list(answers_view.SETS), value=answers_view.ALL, label="Set", min_width=110),
+                gr.Dropdown(list(answers_view.TASKS), value=answers_view.ALL, label="Task", min_width=110),
+                gr.Dropdown(list(answers_view.ASKED), value=answers_view.ALL, label="Asked", min_width=110),
+                gr.Dropdown(list(answers_view.RIGHT), value=answers_view.ALL, label="Right or wrong", min_width=110),
+                gr.Textbox(label="Person", placeholder="id", min_width=110, max_lines=1),
+            ]
+        page, table = gr.State(0), _html(elem_classes="lethe-long")
+        with gr.Row(elem_classes="lethe-actions"):
+            before = gr.Button("Previous", size="md", interactive=False)
+            after = gr.Button("Next", size="md", interactive=False)
+
+    def show(run: str, number: int, *chosen: str) -> tuple[Any, ...]:
+        item_set, task, modality, right, person = chosen
+        wanted = answers_view.Wanted(item_set, task, modality, right, person or "", number)
+        found, earlier, later = answers_view.answers(lab, run, wanted)
+        return number, found, gr.update(interactive=earlier), gr.update(interactive=later)
+
+    inputs, outputs = [run_id, page, *filters], [page, table, before, after]
+    fold.expand(show, inputs, outputs, **EVENT)
+    gr.on(
+        [one.input for one in filters],
+        lambda run, _, *chosen: show(run, 0, *chosen),
+        inputs,
+        outputs,
+        trigger_mode="always_last",
+        **EVENT,
+    )
+    before.click(lambda run, at, *chosen: show(run, max(0, at - 1), *chosen), inputs, outputs, **EVENT)
+    after.click(lambda run, at, *chosen: show(run, at + 1, *chosen), inputs, outputs, **EVENT)
 
 
 def _chart(name: str, title: str, pieces: dict[str, Any]) -> None:
