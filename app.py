@@ -7,7 +7,7 @@ import sys
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-from backend.benchmarks import open_benchmark
+from backend.benchmarks import Library
 from backend.launcher import keep_worker, seed_demo
 from storage.database import connect, home, migrate
 from ui.context import Lab
@@ -19,7 +19,7 @@ def main() -> None:
     lab_home = home()
     engine = connect()
     migrate(engine)
-    lab = Lab(engine=engine, home=lab_home, benchmarks={"demo": open_benchmark("demo", lab_home)})
+    lab = Lab(engine=engine, home=lab_home, benchmarks=Library(lab_home))
     if os.environ.get("LETHE_DEMO", "1") != "0":
         seed_demo(engine, lab.benchmarks["demo"])
     if os.environ.get("LETHE_WORKER") != "external":

@@ -177,6 +177,18 @@ MEMORISING = Training(
 """Memorises the demo world from random weights; what it reaches is in docs/lab-notes.md."""
 
 
+BENCHMARK_NAME = r"^[a-z0-9][a-z0-9_-]{0,39}$"
+
+
+def _benchmark() -> Any:
+    return Field(
+        "demo",
+        pattern=BENCHMARK_NAME,
+        title="Benchmark",
+        description="`demo`, or the name under which a data set was added.",
+    )
+
+
 class FinetuneSpec(Spec):
     """Make a model memorise people: everyone (the vanilla model) or all but the forget set (gold, retain-only)."""
 
@@ -184,7 +196,7 @@ class FinetuneSpec(Spec):
     model: str = Field(
         "demo", min_length=1, max_length=500, title="Model", description="A hub id, a folder, or `demo`."
     )
-    benchmark: Literal["demo"] = Field("demo", title="Benchmark")
+    benchmark: str = _benchmark()
     who: Literal["everyone", "retain"] = Field(
         "everyone", title="Whom to learn", description="`retain` leaves the forget set out: the gold model."
     )
@@ -204,7 +216,7 @@ class UnlearnSpec(Spec):
         title="Model",
         description="`vanilla`, `run:ID`, `checkpoint:ID`, a folder or a hub id: the model that remembers.",
     )
-    benchmark: Literal["demo"] = Field("demo", title="Benchmark")
+    benchmark: str = _benchmark()
     preset: str = Field("npo", max_length=100, title="Method")
     request: ForgetRequest = Field(default_factory=ForgetRequest, title="Whom to forget")
     objective: Objective = Field(default_factory=Objective, title="Objective")
@@ -217,7 +229,7 @@ class EvaluateSpec(Spec):
 
     kind: Literal["evaluate"] = "evaluate"
     model: str = Field("vanilla", min_length=1, max_length=500, title="Model")
-    benchmark: Literal["demo"] = Field("demo", title="Benchmark")
+    benchmark: str = _benchmark()
     request: ForgetRequest = Field(default_factory=ForgetRequest, title="Whom to forget")
     batch_size: int = Field(64, ge=1, le=4096, title="Batch size")
     precision: Literal["fp32", "bf16"] = Field("fp32", title="Precision")
@@ -242,6 +254,7 @@ class ProbeSpec(Spec):
     models: tuple[str, ...] = Field(
         min_length=1, max_length=4, title="Models", description="Checkpoint ids, in the order of the cards."
     )
+    benchmark: str = _benchmark()
     question: str = Field(min_length=1, max_length=LONGEST_QUESTION, title="Question")
     image: str | None = Field(
         None, title="Picture", description="Path of a picture on this machine, or none to ask as text."
@@ -303,6 +316,7 @@ def _phrase(kind: str, context: dict[str, Any], message: str) -> str:
         "float_type": "must be a number",
         "string_too_long": "is too long; at most {max_length} characters",
         "string_too_short": "must not be empty",
+        "string_pattern_mismatch": "must be up to 40 small letters, digits, - and _, a letter or digit first",
         "literal_error": "must be one of {expected}",
         "extra_forbidden": "is not a setting here",
         "missing": "is missing",

@@ -215,10 +215,11 @@ def build_probe(lab: Lab, view: View, models: Sequence[Model]) -> ProbeSpec:
     picture = None if view.by_name else picture_called(lab, view.person, view.picture)
     if picture is None and not view.by_name:
         raise CannotAsk("There is no picture; choose a person, upload one, or ask by name as text.")
-    item = asked_item(lab, view)
+    item, benchmark = asked_item(lab, view), benchmark_of(lab)
     try:
         return ProbeSpec(
             models=tuple(model.checkpoint for model in chosen),
+            benchmark=benchmark.name if benchmark else "demo",
             question=text,
             image=str(picture) if picture else None,
             item_id=item.id if item else None,
@@ -233,8 +234,12 @@ def build_probe(lab: Lab, view: View, models: Sequence[Model]) -> ProbeSpec:
 
 
 def view_of(lab: Lab, request: dict[str, Any], models: Sequence[Model]) -> View:
-    """The page as it stood when a kept probe was asked. Models that are gone since are left out."""
-    item = item_called(lab, request.get("item_id"))
+    """The page as it stood when a kept probe was asked. Models that are gone since are left out, and so is the item of
+    a benchmark that the page does not show: the same id means another person there.
+    """
+    benchmark = benchmark_of(lab)
+    here = benchmark is not None and request.get("benchmark", "demo") == benchmark.name
+    item = item_called(lab, request.get("item_id")) if here else None
     image = request.get("image")
     person = item.subject if item else _pictured(lab, image)
     decoding = Decoding.model_validate(request.get("decoding") or {})

@@ -5,6 +5,7 @@ Nothing here knows Gradio, so whatever a page decides from these can be tested w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ class Lab:
 
     engine: Engine
     home: Path
-    benchmarks: dict[str, Benchmark] = field(default_factory=dict)
+    benchmarks: Mapping[str, Benchmark] = field(default_factory=dict)
 
     def people(self, benchmark: str) -> dict[str, Person]:
         """A benchmark's people by id; none for a benchmark that is not here."""

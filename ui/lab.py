@@ -18,7 +18,7 @@ from ui.bar import bar
 from ui.context import Lab
 from ui.theme import CSS, HEAD, THEME
 
-PAGES = ("home", "launch", "runs", "probe")
+PAGES = ("home", "data", "launch", "runs", "probe")
 """In the order of the top bar. The first is served at `/`."""
 
 
@@ -61,6 +61,6 @@ def launch_options(lab: Lab) -> dict[str, Any]:
         "show_error": True,
         "quiet": True,
         "max_file_size": "32mb",
-        "allowed_paths": [str(lab.home / "worlds")],
+        "allowed_paths": [str(lab.home / "worlds"), str(lab.home / "data" / "pictures")],
         "blocked_paths": [str(lab.home / "lethe.db"), str(lab.home / "checkpoints"), str(lab.home / "logs")],
     }

@@ -20,8 +20,8 @@ from PIL import Image, UnidentifiedImageError
 from sqlalchemy import Engine
 
 from backend.attack_prompts import VERSION, AttackNeeds, Wrapped, wrap
-from backend.benchmarks import open_benchmark
-from backend.benchmarks.item import BadRequest, Item
+from backend.benchmarks import Library
+from backend.benchmarks.item import BadRequest, Benchmark, Item
 from backend.inference.bases import Bases, NoRoom, Seat
 from backend.inference.generate import end_tokens, stream
 from backend.metrics.answers import holds
@@ -59,7 +59,7 @@ class Probe:
     """Answers `ProbeSpec`s. One question at a time: the caller holds a lock."""
 
     def __init__(self, engine: Engine, home: Path, device: torch.device) -> None:
-        self._engine, self._home = engine, home
+        self._engine, self._benchmarks = engine, Library(home)
         self.bases = Bases(engine, home, device)
 
     def ask(self, spec: ProbeSpec) -> Iterator[Event]:
@@ -121,7 +121,7 @@ class Probe:
     def _wrap(self, spec: ProbeSpec) -> Wrapped:
         if spec.attack is None:
             return wrap(None, spec.question)
-        benchmark = open_benchmark("demo", self._home)
+        benchmark = self._benchmarks.open(spec.benchmark)
         item = benchmark.item(spec.item_id) if spec.item_id else None
         wrong = benchmark.wrong_value(item) if item else None
         subjects = self._forgotten(benchmark, spec) | ({item.subject} if item else set())
@@ -133,12 +133,13 @@ class Probe:
             examples=_examples(benchmark, item, subjects),
         )
 
-    def _forgotten(self, benchmark: Any, spec: ProbeSpec) -> set[str]:
-        """Everybody that one of the asked models was made to forget, or never saw."""
+    def _forgotten(self, benchmark: Benchmark, spec: ProbeSpec) -> set[str]:
+        """Everybody of this benchmark that one of the asked models was made to forget, or never saw."""
         found: set[str] = set()
         for reference in spec.models:
             run = runs.get(self._engine, checkpoints.find(self._engine, reference).run_id)
-            if role_of(run.kind, run.spec) != "original" and run.spec.get("request"):
+            here = run.spec.get("benchmark") == spec.benchmark
+            if here and role_of(run.kind, run.spec) != "original" and run.spec.get("request"):
                 found |= set(benchmark.split(ForgetRequest.model_validate(run.spec["request"])).forget)
         return found
 
@@ -256,21 +257,20 @@ def _joined(wrapped: Wrapped, text: str) -> str:
     return f"{wrapped.prefix} {text}".strip() if wrapped.prefix else text
 
 
-def _examples(benchmark: Any, item: Item | None, excluded: set[str]) -> list[tuple[str, str]]:
+def _examples(benchmark: Benchmark, item: Item | None, excluded: set[str]) -> list[tuple[str, str]]:
     """Questions as text about people who are in no forget set, on the same attribute where it is known."""
-    attribute = item.attribute if item else "city"
-    found: list[tuple[str, str]] = []
-    for person in benchmark.people():
-        if person.id in excluded or person.public_figure:
-            continue
-        for one in benchmark.training_items((person.id,), "text"):
-            tells = item is not None and one.key == item.key
-            if one.task == "generation" and one.attribute == attribute and not tells:
-                found.append((one.question, one.answer))
-                break
-        if len(found) == FEW_SHOT_EXAMPLES:
-            break
-    return found
+    kept = [person.id for person in benchmark.people() if person.id not in excluded and not person.public_figure]
+    try:
+        taught = benchmark.training_items(tuple(kept), "text")
+    except BadRequest:
+        return []  # nothing is taught of this benchmark
+    asked = [one for one in taught if one.task == "generation" and (item is None or one.key != item.key)]
+    attribute = item.attribute if item else next((one.attribute for one in asked), None)
+    firsts: dict[str, tuple[str, str]] = {}
+    for one in asked:
+        if one.attribute == attribute:
+            firsts.setdefault(one.subject, (one.question, one.answer))
+    return [firsts[subject] for subject in kept if subject in firsts][:FEW_SHOT_EXAMPLES]
 
 
 def _plain(model: Any) -> Any:

@@ -27,6 +27,16 @@ def test_a_bad_setting_has_one_clear_phrase_beside_its_own_field(field: str, val
     assert faults(caught.value) == {f"training.{field}": phrase}
 
 
+@pytest.mark.parametrize("name", ["", "Demo", "../demo", "two words", "-demo", "d" * 41, "demo\n"])
+@pytest.mark.parametrize("kind", ["finetune", "unlearn", "evaluate"])
+def test_a_benchmark_is_asked_for_by_a_plain_name(kind: str, name: str) -> None:
+    assert read_spec({"kind": kind, "benchmark": "my-people_2"}).benchmark == "my-people_2"
+    with pytest.raises(ValidationError) as caught:
+        read_spec({"kind": kind, "benchmark": name})
+    phrase = "must be up to 40 small letters, digits, - and _, a letter or digit first"
+    assert faults(caught.value) == {"benchmark": phrase}
+
+
 def test_a_spec_survives_the_database() -> None:
     for name in PRESETS:
         spec = fill(name, request=ForgetRequest(ratio=None, people=("p01", "p07"), modality="text"))

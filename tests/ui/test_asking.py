@@ -220,3 +220,12 @@ def test_a_kept_request_sets_the_page_as_it_was(made: Models, view: View) -> Non
     request = build_probe(made.lab, changed, models).model_dump(mode="json")
     assert view_of(made.lab, request, models) == changed
     assert view_of(made.lab, request, models[:1]).models == (models[0].choice,)
+
+
+def test_a_request_names_its_benchmark_and_an_item_of_another_is_left_out(made: Models, view: View) -> None:
+    models = models_of(made.lab)
+    request = build_probe(made.lab, view, models).model_dump(mode="json")
+    assert request["benchmark"] == "demo" and request["item_id"] is not None
+    by_name = request | {"image": None}
+    assert view_of(made.lab, by_name, models).person == view.person
+    assert view_of(made.lab, by_name | {"benchmark": "mine"}, models).person is None

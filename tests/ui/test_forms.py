@@ -38,7 +38,7 @@ def test_a_choice_is_said_in_words_and_keeps_its_value() -> None:
 
 def test_a_yes_or_no_is_a_switch_and_nested_specs_are_left_to_themselves() -> None:
     controls = {one.path: one.kind for one in forms.controls(UnlearnSpec, skip=("kind", "model"))}
-    assert controls == {"benchmark": "choice", "preset": "text", "score": "switch"}
+    assert controls == {"benchmark": "text", "preset": "text", "score": "switch"}
 
 
 @pytest.mark.parametrize(

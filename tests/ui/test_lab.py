@@ -44,6 +44,19 @@ def test_weights_logs_and_the_database_are_never_served(lab: Lab) -> None:
     assert {str(lab.home / name) for name in ("lethe.db", "checkpoints", "logs")} <= set(blocked)
 
 
+def test_only_pictures_of_the_lab_itself_are_served(lab: Lab) -> None:
+    served = launch_options(lab)["allowed_paths"]
+    assert served == [str(lab.home / "worlds"), str(lab.home / "data" / "pictures")]
+
+
+def test_the_api_refuses_a_benchmark_that_is_not_here(lab: Lab) -> None:
+    submit_run = next(function for function in functions(lab) if function.__name__ == "submit_run")
+    for name, sentence in (("nobody", "no benchmark called 'nobody'; there are demo"), ("../up", "benchmark must be")):
+        with pytest.raises(Refused, match=sentence):
+            submit_run({"kind": "evaluate", "benchmark": name})
+    assert runs.listing(lab.engine) == []
+
+
 def test_a_spec_of_the_api_starts_from_its_preset() -> None:
     spec = spec_from({"kind": "unlearn", "preset": "graddiff", "training": {"steps": 7}})
     assert (spec.objective.retain_weight, spec.training.steps) == (4.0, 7)  # type: ignore[union-attr]

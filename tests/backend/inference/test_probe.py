@@ -15,7 +15,9 @@ from peft import PeftModel
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
+from backend.benchmarks import library
 from backend.benchmarks.demo import DemoBenchmark
+from backend.benchmarks.library import Entry
 from backend.inference.generate import end_tokens, generate
 from backend.inference.probe import Probe
 from backend.inference.server import application
@@ -23,7 +25,7 @@ from backend.models.answers import read_answers
 from backend.models.encoding import Encoder
 from backend.models.lineage import make_trainable
 from backend.models.loading import load
-from backend.spec import Decoding, FinetuneSpec, ProbeSpec, Training, UnlearnSpec
+from backend.spec import Decoding, FinetuneSpec, ForgetRequest, ProbeSpec, Training, UnlearnSpec
 from storage import checkpoints, results, runs
 from storage.database import connect, migrate
 from storage.tables import Checkpoint
@@ -215,6 +217,25 @@ def test_what_cannot_be_asked_is_one_sentence(kept: Kept) -> None:
     assert unknown[0]["event"] == "error" and "\n" not in unknown[0]["message"]
     bait = list(probe.ask(ProbeSpec(models=(kept.checkpoints["gold"].id,), question="Who?", attack="first_letters")))
     assert "needs a question from the benchmark" in bait[0]["message"]
+
+
+def test_an_attack_takes_its_words_from_the_benchmark_of_the_item(kept: Kept, tmp_path: Path) -> None:
+    rows = ["subject,question,answer,about"]
+    rows += [f"{one},Where does {one} live?,In {town}.,town" for one, town in (("Ann", "Riga"), ("Bob", "Lima"))]
+    (tmp_path / "people.csv").write_text("\n".join(rows), encoding="utf-8")
+    entry = Entry("mine", "custom", str(tmp_path / "people.csv"), columns={"attribute": "about"})
+    item = next(iter(library.add(kept.home, entry).scored_items(ForgetRequest(ratio=None, people=("Ann",)))))
+    assert item.subject == "Ann"
+    try:
+        for attack, words in (("correction", "I heard it is In Lima"), ("few_shot", "Where does Bob live? In Lima.")):
+            asked_now = asked(kept, ("vanilla", "NPO"), benchmark="mine", item_id=item.id, attack=attack)
+            done = list(Probe(kept.engine, kept.home, CPU).ask(asked_now))[-1]
+            request = results.get_probe(kept.engine, done["probe"]).request
+            assert words in request["asked"] and request["benchmark"] == "mine"
+        nowhere = list(Probe(kept.engine, kept.home, CPU).ask(asked(kept, ("NPO",), benchmark="no", attack="few_shot")))
+        assert nowhere == [{"event": "error", "message": "there is no benchmark called 'no'; there are demo, mine"}]
+    finally:
+        library.remove(kept.home, "mine")
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("CUDA error"), KeyError("adapter"), TypeError("no")])

@@ -1,0 +1,259 @@
+"""Runs from a terminal: queue them, follow them, stop them, read what came of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import lru_cache
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from sqlalchemy import Engine
+
+from backend.benchmarks import open_benchmark
+from backend.benchmarks.item import Benchmark as Known
+from backend.cli.shared import WAIT_S, AsJson, Benchmark, engine_at_hand, fail, listed, out, print_json
+from backend.launcher import start_worker
+from backend.presets import PRESETS, fill
+from backend.queueing import queue
+from backend.reports import run_report, run_summary
+from backend.spec import MEMORISING, EvaluateSpec, FinetuneSpec, ForgetRequest, RunSpec, UnlearnSpec
+from storage import runs
+from storage.database import home
+from storage.tables import ENDED, Run, RunState
+from storage.workers import workers
+
+USUAL_SHARE = 10
+
+submit = typer.Typer(no_args_is_help=True, help="Queue a run.")
+
+Wait = Annotated[bool, typer.Option("--wait", help="Stay until the run has ended, with a progress bar.")]
+Name = Annotated[str | None, typer.Option(help="What the run is called.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="A field of the spec, as in training.steps=100.")]
+Forget = Annotated[int | None, typer.Option(help="Per cent of the private people to forget, as the benchmark has it.")]
+People = Annotated[str | None, typer.Option(help="Ids of people to forget, comma-separated; instead of a share.")]
+Attributes = Annotated[str | None, typer.Option(help="What of them to forget, comma-separated; else everything.")]
+Modality = Annotated[str, typer.Option(help="Forget data: both, image_text or text.")]
+Model = Annotated[str, typer.Option(help="vanilla, run:ID, checkpoint:ID, a folder or a hub id.")]
+
+
+@submit.command("finetune")
+def submit_finetune(
+    model: Annotated[str, typer.Option(help="demo, a folder or a hub id.")] = "demo",
+    who: Annotated[str, typer.Option(help="everyone (vanilla) or retain (gold).")] = "everyone",
+    benchmark: Benchmark = "demo",
+    forget: Forget = None,
+    people: People = None,
+    attributes: Attributes = None,
+    name: Name = None,
+    set_: Set = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a model memorise people: everyone, or all but the forget set (the gold model)."""
+    values = {
+        "model": model,
+        "benchmark": benchmark,
+        "who": who,
+        "request": _request(benchmark, forget, people, attributes),
+        "training": MEMORISING.model_dump(),
+    }
+    spec = FinetuneSpec.model_validate(_with(values, set_))
+    _queue(spec, name or ("vanilla" if who == "everyone" else f"gold · {spec.request.words()}"), wait, as_json)
+
+
+@submit.command("unlearn")
+def submit_unlearn(
+    preset: Annotated[str, typer.Option(help="A method: see `presets`.")] = "npo",
+    model: Model = "vanilla",
+    benchmark: Benchmark = "demo",
+    forget: Forget = None,
+    people: People = None,
+    attributes: Attributes = None,
+    modality: Modality = "both",
+    name: Name = None,
+    set_: Set = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a model forget people it has memorised."""
+    request = _request(benchmark, forget, people, attributes, modality)
+    filled = fill(preset, model=model, benchmark=benchmark, request=request).model_dump()
+    spec = UnlearnSpec.model_validate(_with(filled, set_))
+    _queue(spec, name or f"{PRESETS[preset].title} · {spec.request.words()}", wait, as_json)
+
+
+@submit.command("evaluate")
+def submit_evaluate(
+    model: Model = "vanilla",
+    benchmark: Benchmark = "demo",
+    forget: Forget = None,
+    people: People = None,
+    attributes: Attributes = None,
+    name: Name = None,
+    set_: Set = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put the benchmark's questions to a model as it is."""
+    values = {"model": model, "benchmark": benchmark, "request": _request(benchmark, forget, people, attributes)}
+    spec = EvaluateSpec.model_validate(_with(values, set_))
+    _queue(spec, name or f"evaluation · {spec.request.words()}", wait, as_json)
+
+
+def list_runs(
+    kind: Annotated[str | None, typer.Option(help="finetune, unlearn or evaluate.")] = None,
+    state: Annotated[str | None, typer.Option(help="queued, running, succeeded, …")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """The runs, newest first."""
+    if state is not None and state not in set(RunState):
+        fail(f"there is no state called {state!r}; there are {', '.join(RunState)}")
+    found = runs.listing(engine_at_hand(), kind=kind, states=[state] if state else None, limit=limit)
+    if as_json:
+        return print_json([run_summary(run) for run in found])
+    table = Table("id", "name", "kind", "state", "progress")
+    for run in found:
+        table.add_row(
+            run.id[:8], escape(run.name), run.kind, str(run.state), f"{run.step} of {run.steps}" if run.steps else ""
+        )
+    out.print(table)
+
+
+def show(run: str, as_json: AsJson = False) -> None:
+    """One run with its scores. RUN is an id, the first letters of one, or a name."""
+    engine = engine_at_hand()
+    report = run_report(engine, runs.find(engine, run).id)
+    if as_json:
+        return print_json(report)
+    out.print(f"[bold]{escape(report['name'])}[/] · {report['kind']} · {report['state']}  ({report['id']})")
+    if report["error"]:
+        out.print(f"[red]{escape(report['error'])}[/]")
+    table = Table("set", "task", "modality", "metric", "value", "95 % interval", "n")
+    for score in report["scores"]:
+        value = "" if score["value"] is None else f"{score['value']:.2f}"
+        interval = "" if score["low"] is None else f"{score['low']:.2f}–{score['high']:.2f}"
+        table.add_row(score["set"], score["task"], score["modality"], score["metric"], value, interval, str(score["n"]))
+    out.print(table)
+
+
+def stop(
+    run: str,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Do not save.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop a run and save it, or cancel it."""
+    engine = engine_at_hand()
+    _tell(runs.request_stop(engine, runs.find(engine, run).id, "cancel" if cancel else "save"), as_json)
+
+
+def resume(run: str, wait: Wait = False, as_json: AsJson = False) -> None:
+    """Queue a stopped, cancelled or failed run again; it goes on from its newest checkpoint."""
+    engine = engine_at_hand()
+    resumed = runs.resume(engine, runs.find(engine, run).id)
+    _finish(engine, resumed, wait, as_json)
+
+
+# -- what these commands share -----------------------------------------------------------------------------------------
+
+
+def _request(
+    benchmark: str, forget: int | None, people: str | None, attributes: str | None, modality: str = "both"
+) -> dict[str, Any]:
+    """A forget request; where nobody is named, 10 %, or what else the benchmark has published."""
+    chosen = listed(people)
+    if forget is None and not chosen:
+        shares = _opened(benchmark).ratios
+        forget = shares[0] if shares and USUAL_SHARE not in shares else USUAL_SHARE
+    asked = {"ratio": forget, "people": chosen, "attributes": listed(attributes), "modality": modality}
+    return ForgetRequest.model_validate(asked).model_dump()
+
+
+@lru_cache(maxsize=1)
+def _opened(benchmark: str) -> Known:
+    return open_benchmark(benchmark, home())
+
+
+def _with(values: dict[str, Any], changes: list[str] | None) -> dict[str, Any]:
+    """`values` with each `path=value` of `changes` put in its place; the spec checks what comes of it."""
+    for change in changes or ():
+        path, found, text = change.partition("=")
+        if not found:
+            fail(f"--set {change} has no value; write it as training.steps=100")
+        *above, last = path.strip().split(".")
+        place = values
+        for step in above:
+            place = place.setdefault(step, {})
+            if not isinstance(place, dict):
+                fail(f"--set {path}: {step} has no settings of its own")
+        try:
+            place[last] = json.loads(text)
+        except json.JSONDecodeError:
+            place[last] = text
+    return values
+
+
+def _queue(spec: RunSpec, name: str, wait: bool, as_json: bool) -> None:
+    engine, benchmark = engine_at_hand(), _opened(spec.benchmark)
+    benchmark.split(spec.request)
+    if isinstance(spec, UnlearnSpec):
+        benchmark.forget_items(spec.request)
+    if isinstance(spec, FinetuneSpec):
+        benchmark.learning_items(spec.request, spec.who)
+    _finish(engine, queue(engine, spec, name), wait, as_json)
+
+
+def _finish(engine: Engine, run: Run, wait: bool, as_json: bool) -> None:
+    if not wait:
+        return _tell(run, as_json)
+    wait_for(engine, run.id, quiet=as_json)
+    ended = runs.get(engine, run.id)
+    if as_json:
+        print_json(run_report(engine, run.id))
+    else:
+        out.print(f"{ended.name}: {ended.state} ({run.id})")
+    if ended.state != RunState.SUCCEEDED:
+        fail(ended.error or f"the run {ended.name} is {ended.state}")
+
+
+def _tell(run: Run, as_json: bool) -> None:
+    if as_json:
+        return print_json(run_summary(run))
+    out.print(f"{run.name}: {run.state} ({run.id})")
+
+
+def wait_for(engine: Engine, run_id: str, *, quiet: bool) -> None:
+    """Until the run has ended or was parked. A worker is started for it if none is up."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} of {task.total:.0f}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=quiet,
+    )
+    process = None
+    with bar:
+        task = bar.add_task("queued", total=1)
+        while True:
+            run = runs.get(engine, run_id)
+            bar.update(
+                task,
+                description=f"{run.name}: {run.message or run.state}",
+                total=run.steps or 1,
+                completed=run.step or 0,
+            )
+            parked = run.state == RunState.INTERRUPTED and (
+                run.requested_stop == "save" or run.attempt >= run.max_attempts
+            )
+            if run.state in ENDED or parked:
+                return
+            if not workers(engine, alive_within_s=10) and (process is None or process.poll() is not None):
+                process = start_worker(home())
+                time.sleep(3)
+            time.sleep(WAIT_S)
