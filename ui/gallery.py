@@ -2,33 +2,59 @@
 
 Each portrait is a button that is pressed or not, with the person's name as its words; arrow keys walk from
 one to the next. The pictures travel once, as small `data:` addresses; what is chosen travels alone, as a
-list of ids.
+list of ids, and may name people whose portraits are not shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
 from backend.benchmarks.item import Person
-from ui.pictures import preview
+from ui.pictures import PictureRefused, preview
 
 SIDE = 112
 """Pixels of a portrait as sent; it is shown at about 68, so it stays sharp on most fine screens."""
 
 
-def portraits(people: Iterable[Person]) -> Markup:
-    """The buttons, in the benchmark's order. Public figures are left out: they must stay."""
+MOST = 60
+"""Portraits in one gallery; who would not fit can be found on the Data page."""
+
+
+def picture(person: Person, side: int, shown: int, alt: str) -> Markup:
+    """A person's picture as small data; their initials where the file is gone or broken."""
+    try:
+        address = preview(person.picture, side)
+    except PictureRefused as refusal:
+        letters = "".join(word[0] for word in person.name.split()[:2]).upper()
+        return Markup('<span class="lethe-no-picture" role="img" aria-label="{}" title="{}">{}</span>').format(
+            alt or person.name, refusal, letters
+        )
+    return Markup('<img src="{}" alt="{}" width="{}" height="{}" draggable="false">').format(address, alt, shown, shown)
+
+
+def portraits(people: Iterable[Person], first: Sequence[str] = ()) -> Markup:
+    """The buttons of at most `MOST` people, in the benchmark's order; where that is not everyone, `first` come first.
+
+    Public figures are left out: they must stay.
+    """
     button = Markup(
-        '<button type="button" class="lethe-portrait" data-id="{}" aria-pressed="false" title="{}">'
-        '<img src="{}" alt="{}" width="68" height="68" draggable="false"></button>'
+        '<button type="button" class="lethe-portrait" data-id="{}" aria-pressed="false" title="{}">{}</button>'
     )
     return Markup("").join(
-        button.format(person.id, f"{person.name} · {person.id}", preview(person.picture, SIDE), person.name)
-        for person in people
-        if not person.public_figure
+        button.format(person.id, f"{person.name} · {person.id}", picture(person, SIDE, 68, person.name))
+        for person in shown(people, first)
     )
+
+
+def shown(people: Iterable[Person], first: Sequence[str] = ()) -> list[Person]:
+    """Whose portraits are in a gallery."""
+    private = [person for person in people if not person.public_figure]
+    if len(private) > MOST:
+        before = set(first)
+        private.sort(key=lambda person: person.id not in before)
+    return private[:MOST]
 
 
 TEMPLATE = (
@@ -46,7 +72,10 @@ element.addEventListener('click', (event) => {
   const pressed = event.target.closest('.lethe-portrait');
   if (!pressed) return;
   pressed.setAttribute('aria-pressed', String(pressed.getAttribute('aria-pressed') !== 'true'));
-  props.value = buttons().filter((b) => b.getAttribute('aria-pressed') === 'true').map((b) => b.dataset.id);
+  const shown = new Set(buttons().map((b) => b.dataset.id));
+  const unseen = (props.value || []).filter((id) => !shown.has(id));
+  props.value = [...unseen,
+    ...buttons().filter((b) => b.getAttribute('aria-pressed') === 'true').map((b) => b.dataset.id)];
   trigger('input');
 });
 element.addEventListener('keydown', (event) => {
@@ -67,6 +96,8 @@ CSS = """
   line-height: 0; }
 .lethe-portrait img { width: 100%; height: auto; aspect-ratio: 1; margin: 0; border-radius: 7px;
   background: var(--lethe-well); }
+.lethe-no-picture { display: grid; place-items: center; width: 100%; aspect-ratio: 1; border-radius: 7px;
+  background: var(--lethe-well); color: var(--lethe-grey); font-size: 15px; line-height: 1; }
 .lethe-portrait:hover { outline: 2px solid var(--lethe-line); outline-offset: 1px; }
 .lethe-portrait[aria-pressed=true] { outline: 3px solid var(--lethe-unlearned); outline-offset: 1px; }
 .lethe-portrait[aria-pressed=false] img { opacity: .82; }

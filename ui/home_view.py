@@ -18,6 +18,7 @@ WHAT = (
     "model side by side.",
 )
 WAYS = (
+    ("/data", "Data", "See who is in a benchmark and choose whom to forget; add data of your own."),
     ("/launch", "Launch", "Choose a model, whom to forget and by which method."),
     ("/runs", "Runs", "Every run with its progress, curves, scores and checkpoints."),
     ("/probe", "Probe", "Put one question to original and unlearned at once."),

@@ -6,16 +6,19 @@ one in a closed group of settings is seen too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 from sqlalchemy import Engine
 
+from backend.benchmarks.item import Person
+from backend.benchmarks.library import DEMO
 from backend.presets import PRESETS
 from backend.spec import EvaluateSpec, FinetuneSpec, Objective, Training, UnlearnSpec
 from storage.tables import Run
-from ui import forms, origins, this_run
+from ui import forms, gallery, launching, origins, this_run
 from ui.forms import Control
 from ui.parts import identity, run_link, table
 
@@ -53,15 +56,40 @@ def people_help(values: Mapping[str, Any]) -> str:
     return "Framed: whose answers are scored apart, as the forget set."
 
 
+def share_choices(shares: Iterable[Any]) -> list[tuple[str, Any]]:
+    """The pills of `Share of people`: the shares in per cent, and people of one's own choice."""
+    numbers = [share for share in shares if isinstance(share, int)]
+    return [*((f"{share} %", share) for share in numbers), ("chosen people", launching.CHOSEN)]
+
+
+def is_crowd(people: Iterable[Person]) -> bool:
+    """Whether there are more people than a gallery shows."""
+    return sum(not person.public_figure for person in people) > gallery.MOST
+
+
+def unshown_html(benchmark: str, people: Sequence[Person]) -> Markup:
+    """How many people the gallery does not show, and where they are; nothing where it shows everyone."""
+    if not is_crowd(people):
+        return Markup("")
+    private = sum(not person.public_figure for person in people)
+    return Markup(
+        '<p class="lethe-help">{} of {} people shown, those to be forgotten first. '
+        '<a class="lethe-link" href="/data?{}">Find and choose the others on the Data page</a>.</p>'
+    ).format(gallery.MOST, private, urlencode({"benchmark": benchmark}))
+
+
 def heading(words: str) -> Markup:
     """A card's title."""
     return Markup('<h2 class="lethe-card-title">{}</h2>').format(words)
 
 
-def note_html(path: str, fault: str | None, usual: Any = None, help: str | None = None) -> Markup:
+def note_html(
+    path: str, fault: str | None, usual: Any = None, help: str | None = None, benchmark: str = DEMO
+) -> Markup:
     """The line under a field: what is wrong with it, or else its help."""
     if fault == origins.NO_VANILLA:
-        link = Markup('<a class="lethe-link" href="/launch?kind=finetune">Set it up</a>')
+        query = urlencode({"kind": "finetune"} | ({"benchmark": benchmark} if benchmark != DEMO else {}))
+        link = Markup('<a class="lethe-link" href="/launch?{}">Set it up</a>').format(query)
         return Markup('<p class="lethe-fault" role="alert">{}. {}</p>').format(fault, link)
     if fault:
         return Markup('<p class="lethe-fault" role="alert">{}</p>').format(forms.fault_line(fault, usual))

@@ -9,7 +9,7 @@ however often it is sent.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -32,6 +32,22 @@ UNTRAINED = "demo"
 DEFAULT_PRESET = "npo"
 LONGEST_SHARE = 3
 """Digits of the largest share of people, 100 per cent."""
+
+
+def joined_ids(ids: Iterable[str]) -> str:
+    """Ids as one text of an address, with commas between; a comma inside an id is written as %2C."""
+    return ",".join(one.replace("%", "%25").replace(",", "%2C") for one in ids)
+
+
+def parted_ids(text: str) -> tuple[str, ...]:
+    """The ids that `joined_ids` has put together."""
+    return tuple(one.replace("%2C", ",").replace("%25", "%") for one in text.split(",") if one)
+
+
+def published_share(benchmark: Benchmark, wanted: int) -> int | str:
+    """The share that is wanted where the benchmark has it, else its first; CHOSEN where it has none."""
+    shares = benchmark.ratios
+    return wanted if wanted in shares else shares[0] if shares else CHOSEN
 
 
 # -- the form ---
@@ -88,6 +104,27 @@ def switch(values: Mapping[str, Any], before: Mapping[str, Any], engine: Engine)
     return switched
 
 
+def fitted(values: Mapping[str, Any], benchmark: Benchmark | None, engine: Engine) -> dict[str, Any]:
+    """The form after another benchmark was chosen: its models, and of people, attributes and shares those it has."""
+    known = {person.id for person in benchmark.people()} if benchmark else set()
+    there = benchmark.attributes() if benchmark else ()
+    fit = with_share(values, benchmark) | {
+        "request.people": tuple(one for one in values["request.people"] or () if one in known),
+        "request.attributes": tuple(one for one in values["request.attributes"] or () if one in there),
+    }
+    if values["kind"] != "finetune":
+        fit["model"] = listed(engine, values["benchmark"], "vanilla")
+    return fit
+
+
+def with_share(values: Mapping[str, Any], benchmark: Benchmark | None) -> dict[str, Any]:
+    """The form with a share that its benchmark has published."""
+    ratio = values["request.ratio"]
+    if benchmark is None or not isinstance(ratio, int):
+        return dict(values)
+    return {**values, "request.ratio": published_share(benchmark, ratio)}
+
+
 def check(
     engine: Engine, benchmarks: Mapping[str, Benchmark], values: Mapping[str, Any]
 ) -> tuple[RunSpec | None, dict[str, str]]:
@@ -125,10 +162,16 @@ def _request_fault(benchmark: Benchmark, fields: Mapping[str, Any]) -> dict[str,
 
 
 def people_of(benchmark: Benchmark | None, values: Mapping[str, Any]) -> tuple[str, ...]:
-    """The ids of those to be forgotten, for the gallery's frames: a share's people, or the chosen ones."""
+    """The ids of those to be forgotten, for the gallery's frames: a share's people, or the chosen ones.
+
+    Nobody where the benchmark has no such share.
+    """
     if values["request.ratio"] == CHOSEN or benchmark is None:
         return tuple(values["request.people"] or ())
-    return benchmark.split(ForgetRequest(ratio=values["request.ratio"])).forget
+    try:
+        return benchmark.split(ForgetRequest(ratio=values["request.ratio"])).forget
+    except BadRequest:
+        return ()
 
 
 def applies(place: str, values: Mapping[str, Any]) -> bool:
@@ -158,7 +201,7 @@ class Opening:
     notice: str = ""
 
 
-def opening(engine: Engine, query: Mapping[str, str]) -> Opening:
+def opening(engine: Engine, query: Mapping[str, str], benchmarks: Mapping[str, Benchmark] | None = None) -> Opening:
     """The form that an address asks for.
 
     `from=RUN` copies a run; `kind`, `preset`, `forget`, `people=a,b`, `modality`, `who`, `model` and any
@@ -180,6 +223,10 @@ def opening(engine: Engine, query: Mapping[str, str]) -> Opening:
         notice = notice or f"{path} in the address {faults[path]}"
         del asked[path]
     values |= asked
+    wanted = values["request.ratio"]
+    values = with_share(values, (benchmarks or {}).get(values["benchmark"]))
+    if "request.ratio" in asked and values["request.ratio"] != wanted:
+        notice = notice or f"{values['benchmark']} has no forget set of {wanted} %; another share is chosen"
     if values["kind"] != "finetune":
         values["model"] = listed(engine, values["benchmark"], values["model"])
     return Opening(values, notice)
@@ -202,12 +249,12 @@ def _asked(query: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any
     for name, text in query.items():
         path = SHORT.get(name, name)
         if path == "request.attributes":
-            asked[path] = tuple(part for part in text.split(",") if part)
+            asked[path] = parted_ids(text)
         elif path in values and path not in ("kind", "preset", "request.people"):
             whole = path == "request.ratio" and text.isdecimal() and len(text) <= LONGEST_SHARE
             asked[path] = int(text) if whole else _read(text, values[path])
     if query.get("people"):
-        asked |= {"request.people": tuple(query["people"].split(",")), "request.ratio": CHOSEN}
+        asked |= {"request.people": parted_ids(query["people"]), "request.ratio": CHOSEN}
     return asked
 
 
@@ -232,10 +279,10 @@ def address(engine: Engine, values: Mapping[str, Any]) -> str:
     fields, usual = draft(values), draft(defaults(kind, method))
     short = {path: name for name, path in SHORT.items()}
     if fields["request.people"]:
-        query["people"] = ",".join(fields["request.people"])
+        query["people"] = joined_ids(fields["request.people"])
     for path, value in fields.items():
         if path not in ("kind", "preset", "request.people") and value not in (usual[path], None, "", ()):
-            query[short.get(path, path)] = ",".join(value) if isinstance(value, tuple) else forms.plain(value)
+            query[short.get(path, path)] = joined_ids(value) if isinstance(value, tuple) else forms.plain(value)
     return "/launch" + (f"?{urlencode(query, safe=':,/')}" if query else "")
 
 

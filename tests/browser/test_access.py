@@ -16,6 +16,8 @@ from tests.browser.reading import visit
 
 PATHS = {
     "/": ("home", "Newest results"),
+    "/data": ("data", "Carry into Launch"),
+    "/data?person=p04&people=p04,p05&attributes=pet": ("a person", "Asked about them"),
     "/launch": ("launch", "The same from a terminal"),
     "/launch?training.learning_rate=-1": ("launch at fault", "Not ready to start:"),
     "/runs": ("runs", "NPO forget10"),

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 from gradio.components import Component
 
+from backend.benchmarks import library
 from backend.presets import PRESETS
+from backend.spec import ForgetRequest
 from ui import forms, gallery, launching, origins, this_run
 from ui import launch_views as views
 from ui.context import Lab
@@ -30,7 +32,8 @@ CSS = gallery.CSS + OWN_CSS
 
 KINDS = [("unlearn", "unlearn"), ("make a model memorise", "finetune"), ("evaluate", "evaluate")]
 WHO = [("everyone (vanilla)", "everyone"), ("all but the forget set (gold)", "retain")]
-SHARES = [("5 %", 5), ("10 %", 10), ("15 %", 15), ("chosen people", launching.CHOSEN)]
+SHARES = views.share_choices(get_args(get_args(ForgetRequest.model_fields["ratio"].annotation)[0]))
+"""Every share that any benchmark has; a benchmark's own take their place when the page is opened."""
 MODALITIES = [("picture + text", "both"), ("picture only", "image_text"), ("text only", "text")]
 
 NOTE_SCRIPT = """
@@ -50,7 +53,7 @@ watch('value', () => {
   document.body.dataset.launch = 'open';  // the form stands as the server filled it in: see launch_style
   const query = new URLSearchParams(address.split('?')[1] || ''), now = new URLSearchParams(location.search);
   if (now.has('__theme')) query.set('__theme', now.get('__theme'));
-  const text = decodeURIComponent(query.toString());
+  const text = query.toString().replace(/%2C/g, ',').replace(/%3A/g, ':').replace(/%2F/g, '/');
   history.replaceState(history.state, '', location.pathname + (text ? '?' + text : ''));
 });
 """
@@ -81,7 +84,7 @@ def page(lab: Lab) -> Page:
         with gr.Row(elem_classes="lethe-launch", equal_height=False):
             with gr.Column(elem_classes="lethe-launch-form"):
                 _draw_model(board, lab)
-                _draw_people(board, lab)
+                _draw_people(board)
                 _draw_method(board)
             with gr.Column(elem_classes="lethe-launch-run"):
                 _draw_run(board)
@@ -124,15 +127,14 @@ def _draw_model(board: Board, lab: Lab) -> None:
                 )
                 _note(board, "model")
             with gr.Column(elem_classes="lethe-field"):
-                names = [(bench.title, name) for name, bench in lab.benchmarks.items()]
-                board.fields["benchmark"] = gr.Dropdown(names, value=names[0][1] if names else None, label="Benchmark")
+                names = library.names(lab.home)
+                board.fields["benchmark"] = gr.Dropdown(names, value=names[0], label="Benchmark")
                 _note(board, "benchmark")
         with gr.Column(visible=False, elem_classes="lethe-field") as board.places["who"]:
             board.fields["who"] = _pills("Whom to learn", WHO, "everyone")
 
 
-def _draw_people(board: Board, lab: Lab) -> None:
-    first = next(iter(lab.benchmarks.values()), None)
+def _draw_people(board: Board) -> None:
     with gr.Column(elem_classes="lethe-card lethe-form-card"):
         board.parts["people_title"] = _heading(views.PEOPLE_TITLES["unlearn"])
         with gr.Row(elem_classes="lethe-pill-row"):
@@ -141,7 +143,7 @@ def _draw_people(board: Board, lab: Lab) -> None:
                 board.fields["request.modality"] = _pills("Forget data", MODALITIES, "both")
         with gr.Column(elem_classes="lethe-field", min_width=0) as board.places["attributes"]:
             board.fields["request.attributes"] = gr.Dropdown(
-                list(first.attributes()) if first else [],
+                [],
                 value=[],
                 multiselect=True,
                 label="What of them",
@@ -151,10 +153,11 @@ def _draw_people(board: Board, lab: Lab) -> None:
             [],
             html_template=gallery.TEMPLATE,
             js_on_load=gallery.SCRIPT,
-            portraits=gallery.portraits(first.people()) if first else "",
+            portraits="",
             apply_default_css=False,
             elem_id="launch-people",
         )
+        board.parts["unshown"] = gr.HTML(apply_default_css=False)
         _note(board, "request")
 
 
@@ -228,7 +231,10 @@ def _shown(board: Board, lab: Lab, values: dict[str, Any], name: str, suggestion
     updates[board.notes["request"]] = views.note_html(
         "request", seen.faults.get("request"), help=views.people_help(values)
     )
-    if "model" not in seen.faults:
+    if seen.faults.get("model"):
+        fault = views.note_html("model", seen.faults["model"], benchmark=values["benchmark"])
+        updates[board.notes["model"]] = fault
+    else:
         updates[board.notes["model"]] = views.model_note(lab.engine, values)
     updates |= {place: gr.update(visible=launching.applies(path, values)) for path, place in board.places.items()}
     updates |= {
@@ -256,6 +262,30 @@ def _filled(board: Board, lab: Lab, values: dict[str, Any]) -> dict[Any, Any]:
     models = gr.update(value=values["model"], choices=_models(lab, values))
     filled_for = {name: values[name] for name in ("kind", "preset")}
     return updates | {board.fields["model"]: models, board.parts["filled_for"]: filled_for}
+
+
+def _world(board: Board, lab: Lab, values: Mapping[str, Any]) -> dict[Any, Any]:
+    """What the form offers of its benchmark: the benchmarks there are, its shares, its attributes and its people."""
+    fields, benchmark = board.fields, lab.benchmarks.get(values["benchmark"])
+    names = [(bench.title, name) for name, bench in lab.benchmarks.items()]
+    shares = benchmark.ratios if benchmark else ()
+    attributes = list(benchmark.attributes()) if benchmark else []
+    return {
+        fields["benchmark"]: gr.update(choices=names, value=values["benchmark"]),
+        fields["request.ratio"]: gr.update(choices=views.share_choices(shares), value=values["request.ratio"]),
+        fields["request.attributes"]: gr.update(choices=attributes, value=list(values["request.attributes"])),
+    } | _gallery(board, lab, values)
+
+
+def _gallery(board: Board, lab: Lab, values: Mapping[str, Any]) -> dict[Any, Any]:
+    """The portraits of the form's benchmark, those to be forgotten framed, and how many people have no portrait."""
+    benchmark, framed = lab.benchmarks.get(values["benchmark"]), _framed(lab, values)
+    people = benchmark.people() if benchmark else []
+    drawn = gr.update(portraits=gallery.portraits(people, framed), value=framed)
+    return {
+        board.fields["request.people"]: drawn,
+        board.parts["unshown"]: views.unshown_html(values["benchmark"], people),
+    }
 
 
 def _framed(lab: Lab, values: Mapping[str, Any]) -> list[str]:
@@ -289,9 +319,10 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
 
     def on_share(data: dict[Any, Any]) -> dict[Any, Any]:
         """A share frames its people; choosing them oneself begins with nobody."""
-        if data[fields["request.ratio"]] != launching.CHOSEN:
-            return draw(data)
-        return draw(data, **{"request.people": ()}) | {fields["request.people"]: []}
+        if data[fields["request.ratio"]] == launching.CHOSEN:
+            return draw(data, **{"request.people": ()}) | {fields["request.people"]: []}
+        crowd = views.is_crowd(lab.people(data[fields["benchmark"]]).values())
+        return draw(data) | (_gallery(board, lab, board.values(data)) if crowd else {})
 
     def on_pick(data: dict[Any, Any]) -> dict[Any, Any]:
         return draw(data, **{"request.ratio": launching.CHOSEN}) | {fields["request.ratio"]: launching.CHOSEN}
@@ -300,11 +331,16 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
         values = launching.switch(board.values(data), data[parts["filled_for"]], lab.engine)
         return _filled(board, lab, values) | draw(data, **values)
 
+    def on_benchmark(data: dict[Any, Any]) -> dict[Any, Any]:
+        """Its models, shares, attributes and people take the place of the other's."""
+        values = launching.fitted(board.values(data), lab.benchmarks.get(data[fields["benchmark"]]), lab.engine)
+        return _filled(board, lab, values) | draw(data, **values) | _world(board, lab, values)
+
     def on_open(request: gr.Request) -> dict[Any, Any]:
-        opened = launching.opening(lab.engine, dict(request.query_params))
+        opened = launching.opening(lab.engine, dict(request.query_params), lab.benchmarks)
         notice = gr.update(value=error(opened.notice), visible=True) if opened.notice else gr.skip()
         updates = _filled(board, lab, opened.values) | _shown(board, lab, opened.values, "", "")
-        updates |= {fields["request.people"]: _framed(lab, opened.values)}
+        updates |= _world(board, lab, opened.values)
         return updates | {parts["request_id"]: launching.new_request_id(), parts["notice"]: notice}
 
     def on_start(data: dict[Any, Any]) -> dict[Any, Any]:
@@ -316,14 +352,17 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
         line = views.started_html(run, this_run.place_of(lab.engine, run))
         return draw(data) | {parts["started"]: line, parts["request_id"]: launching.new_request_id()}
 
-    def on_news(data: dict[Any, Any]) -> dict[Any, Any]:
+    def on_news(data: dict[Any, Any]) -> Any:
+        if not data[parts["request_id"]]:
+            return gr.skip()  # the form is not filled in yet: `on_open` has the news as well
         updates = draw(data) | {fields["model"]: gr.update(choices=_models(lab, board.values(data)))}
         del updates[parts["started"]]
         return updates
 
     switches = [fields["kind"], fields["preset"]]
     fields["request.ratio"].input(on_share, form, told, **eager)
-    apart = (*switches, fields["request.ratio"])
+    fields["benchmark"].input(on_benchmark, form, [*told, *typed_into], **eager)
+    apart = (*switches, fields["request.ratio"], fields["benchmark"])
     changes = [part.input for part in (*typed_into, parts["name"]) if part not in apart]
     gr.on(changes, on_change, form, told, **eager)
     gr.on([part.input for part in switches], on_switch, form, [*told, *typed_into], **eager)
