@@ -40,7 +40,10 @@ class Anatomy:
 
 def anatomy(model: PreTrainedModel) -> Anatomy:
     """Raises `UnknownAnatomy` when no language part or no vision tower is found."""
-    embedding = model.get_input_embeddings()
+    try:
+        embedding = model.get_input_embeddings()
+    except NotImplementedError as error:
+        raise UnknownAnatomy("no language model was found inside this model: it has no input embedding") from error
     pretrained = [(name, module) for name, module in model.named_modules() if isinstance(module, PreTrainedModel)]
     owners = [(name, module) for name, module in pretrained if any(child is embedding for child in module.modules())]
     if not owners or owners[-1][0] == "":
