@@ -97,7 +97,8 @@ def reference(bench: Bench) -> Comparison:
         bench.model.train()
         bench.model.zero_grad()
         batch = {"forget": {**forget, "reference_sums": reference_sums}, "retain": retain}
-        objective(bench.model, batch).total.backward()
+        for part in objective.parts(bench.model, batch, step=0):
+            part.loss.backward()
 
     return compare(
         "reference of an NPO step",

@@ -7,16 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-ForgetTerm = Literal["none", "ga", "npo"]
-RetainTerm = Literal["none", "ce", "kl"]
-
-
-class Spec(BaseModel):
-    """Strict: an unknown field, a NaN or an infinity is a fault, never dropped in silence."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+from backend.spec_base import Spec
+from backend.spec_objective import L1_NEEDS_LORA, Objective
 
 
 class ForgetRequest(Spec):
@@ -55,44 +49,6 @@ class ForgetRequest(Spec):
         if self.people:
             return f"forget {what}{len(self.people)} {'person' if len(self.people) == 1 else 'people'}"
         return f"forget {what}{self.ratio} %"
-
-
-class Objective(Spec):
-    """minimise  γ · forget term + α · retain term."""
-
-    forget: ForgetTerm = Field(
-        "npo",
-        title="Forget term",
-        description="What is done to the forget set: ascent, or NPO's bounded push.",
-    )
-    retain: RetainTerm = Field(
-        "ce",
-        title="Retain term",
-        description="What holds the rest in place: cross-entropy, or closeness to the reference.",
-    )
-    forget_weight: float = Field(1.0, ge=0, le=1000, title="Forget weight γ", description="How hard to push. Usual: 1.")
-    retain_weight: float = Field(
-        1.0,
-        ge=0,
-        le=1000,
-        title="Retain weight α",
-        description="How hard to hold. Usual: 1; more protects the retain set.",
-    )
-    beta: float = Field(
-        0.1,
-        gt=0,
-        le=100,
-        title="β · strength of the pull to the reference",
-        description="NPO only. Small acts like plain ascent, large stops early. Usual: 0.1.",
-    )
-
-    @model_validator(mode="after")
-    def _something_to_do(self) -> Objective:
-        forgets = self.forget != "none" and self.forget_weight > 0
-        retains = self.retain != "none" and self.retain_weight > 0
-        if not forgets and not retains:
-            raise ValueError("nothing would be trained: both terms are off")
-        return self
 
 
 class Training(Spec):
@@ -222,6 +178,14 @@ class UnlearnSpec(Spec):
     objective: Objective = Field(default_factory=Objective, title="Objective")
     training: Training = Field(default_factory=Training, title="Training")
     score: bool = Field(True, title="Score at the end")
+
+    @field_validator("training")
+    @classmethod
+    def _l1_has_lora(cls, training: Training, info: ValidationInfo) -> Training:
+        objective = info.data.get("objective")
+        if objective is not None and objective.regulariser == "l1_lora" and training.adapter != "lora":
+            raise ValueError(L1_NEEDS_LORA)
+        return training
 
 
 class EvaluateSpec(Spec):

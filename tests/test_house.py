@@ -37,6 +37,8 @@ FLOORS: dict[str, float] = {
     "storage": 1,
     "backend.benchmarks": 1,
     "backend.spec": 0.5,
+    "backend.spec_objective": 0.4,
+    "backend.spec_base": 0.3,
     "backend.versions": 1,
     "backend.liveness": 1,
     "backend.forked": 2,

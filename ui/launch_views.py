@@ -37,7 +37,13 @@ CONTROLS: dict[str, Control] = {
         *forms.controls(UnlearnSpec, skip=("kind", "model", "benchmark", "preset")),
     )
 }
-NOT_A_FIELD = {"request": "People", "objective": "Objective", "model": "Model", "benchmark": "Benchmark"}
+NOT_A_FIELD = {
+    "request": "People",
+    "objective": "Objective",
+    "training": "Training",
+    "model": "Model",
+    "benchmark": "Benchmark",
+}
 """What a fault may be about that is no control of the settings."""
 PEOPLE_TITLES = {
     "unlearn": "2 · Whom to forget",

@@ -20,6 +20,7 @@ from backend.benchmarks.item import BadRequest, Benchmark
 from backend.presets import UnknownPreset, fill
 from backend.queueing import CannotQueue, queue
 from backend.spec import KINDS, EvaluateSpec, FinetuneSpec, ForgetRequest, RunSpec, Spec
+from backend.spec_objective import SETTINGS_OF, settings_in_use
 from storage import runs
 from storage.errors import NotFound
 from storage.tables import Run
@@ -181,13 +182,19 @@ def applies(place: str, values: Mapping[str, Any]) -> bool:
         return kind == "evaluate"
     if place == "attributes":
         return kind != "finetune" or values["who"] == "retain"
-    if place in ("preset", "modality") or place.startswith("objective."):
-        return kind == "unlearn" and (place != "objective.beta" or values["objective.forget"] == "npo")
+    if place in ("preset", "modality"):
+        return kind == "unlearn"
+    if place.startswith("objective."):
+        return kind == "unlearn" and place.removeprefix("objective.") in settings_in_use(_chosen(values))
     if place == "who":
         return kind == "finetune"
     if place.startswith("training.lora_"):
         return kind != "evaluate" and values["training.adapter"] == "lora"
     return kind != "evaluate"
+
+
+def _chosen(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {group: values[f"objective.{group}"] for group in SETTINGS_OF}
 
 
 # -- opening and starting ------------------------------------------------------------------------------------

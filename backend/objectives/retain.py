@@ -1,33 +1,38 @@
-"""Retain terms: what holds the rest in place. Each is a scalar, a mean over the batch's answer tokens."""
+"""Retain terms: what holds the rest in place. Each gives one loss a position, (batch, width).
+
+The caller takes the mean over the answer tokens of all batches of a step, so that a step is the same however it is cut.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch
 from torch import Tensor
 
-from backend.models.answers import Answers
+from backend.objectives.forget import divergence
+from backend.objectives.seen import Seen, Term
 
 
-def ce(policy: Answers, reference: Answers | None) -> Tensor:
-    """Cross-entropy of the retain answers, a mean over tokens."""
-    return -policy.token_log_probs.sum() / policy.mask.sum()
+def ce(seen: Seen) -> Tensor:
+    """Cross-entropy of the retain answers."""
+    return -seen.policy.token_log_probs
 
 
-def kl(policy: Answers, reference: Answers | None) -> Tensor:
-    """KL(π_ref ‖ π_θ) at each retain answer position, a mean over tokens (Maini et al. 2024, KL minimisation).
+def kl(seen: Seen) -> Tensor:
+    """KL(π_ref ‖ π_θ) at each retain answer position (Maini et al. 2024, KL minimisation).
 
     Differs from MLLMU-Bench's and CLEAR's code, which also count prompt, picture and padding positions.
-    Raises `ValueError` without a reference.
     """
-    if reference is None:
-        raise ValueError("the KL term needs the reference's predictions")
-    log_policy = torch.log_softmax(policy.logits.float(), dim=-1)
-    log_reference = torch.log_softmax(reference.logits.float(), dim=-1)
-    per_token = (log_reference.exp() * (log_reference - log_policy)).sum(dim=-1)
-    return (per_token * policy.mask).sum() / policy.mask.sum()
+    assert seen.reference is not None
+    return divergence(seen.reference, seen.policy)
 
 
-RETAIN_TERMS: dict[str, Callable[[Answers, Answers | None], Tensor]] = {"ce": ce, "kl": kl}
-NEEDS_REFERENCE = frozenset({"kl"})
+def hidden(seen: Seen) -> Tensor:
+    """‖h − h_ref‖² / states, h the hidden states of one block (RMU's retain term, arXiv 2403.03218)."""
+    assert seen.hidden is not None and seen.hidden_target is not None
+    return (seen.hidden - seen.hidden_target).square().mean(dim=-1)
+
+
+RETAIN_TERMS: dict[str, Term] = {
+    "ce": Term(ce, frozenset({"policy"})),
+    "kl": Term(kl, frozenset({"policy", "reference"})),
+    "hidden": Term(hidden, frozenset({"policy", "hidden", "hidden_target"})),
+}

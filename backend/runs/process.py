@@ -24,6 +24,7 @@ from backend.forked import Orders
 from backend.liveness import alive, started_at
 from backend.models.anatomy import UnknownAnatomy
 from backend.models.loading import ModelRefused, pick_device, show_only
+from backend.objectives.seen import ObjectiveRefused
 from backend.runs.evaluate import evaluate
 from backend.runs.job import Job, Stopped, log
 from backend.runs.train import finetune, unlearn
@@ -34,7 +35,7 @@ from storage import runs
 from storage.database import connect
 from storage.errors import ClaimLost, StorageError
 
-UNDERSTOOD = (ModelRefused, UnknownAnatomy, BadRequest, Diverged, StorageError)
+UNDERSTOOD = (ModelRefused, UnknownAnatomy, ObjectiveRefused, BadRequest, Diverged, StorageError)
 """Faults whose message is a sentence for the person who started the run; anything else is shown with its type."""
 
 

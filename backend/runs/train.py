@@ -22,10 +22,12 @@ from backend.models.encoding import Encoded, Encoder
 from backend.models.lineage import Opened, make_trainable, open_checkpoint, open_model, trainable_summary
 from backend.models.loading import ModelRefused
 from backend.objectives.objective import ObjectiveLoss
+from backend.objectives.schedule import Turns
+from backend.objectives.second_answers import second_answers
 from backend.runs.job import Job, Stopped, log
 from backend.runs.scoring import quick_accuracy, score_model, scoring_batch
 from backend.spec import FinetuneSpec, Objective, Training, UnlearnSpec
-from backend.training.plan import EncodedItems, PairedPlan, collator
+from backend.training.plan import EncodedItems, PairedPlan, SecondAnswers, collator, labelled
 from backend.training.trainer import LetheTrainer, Write
 from storage import checkpoints, results
 from storage.tables import Checkpoint
@@ -88,12 +90,15 @@ def _optimise(
     training = spec.training
     model = make_trainable(opened.model, training)
     log.info(trainable_summary(model, training))
-    objective = ObjectiveLoss(lesson.objective, model)
+    per_step = training.batch_size * training.accumulation
+    turns = Turns.of(lesson.objective, len(lesson.forget), len(lesson.retain), per_step)
+    objective = ObjectiveLoss(lesson.objective, model, seed=training.seed, turns=turns)
     forget = EncodedItems(encoder, lesson.forget if objective.needs_forget else [])
     retain = EncodedItems(encoder, lesson.retain if objective.needs_retain else [])
     log.info("%d items to forget, %d to retain", len(forget), len(retain))
     with torch.autocast(device.type, torch.bfloat16, enabled=training.precision == "bf16"):
         sums = _reference_sums(objective, encoder, forget, device) if objective.needs_reference_sums else None
+        second = _second(objective, encoder, lesson, benchmark, training.seed, device) if objective.second else None
     resumed = checkpoints.latest(job.engine, job.id, home=job.home)
     folder = _restore(job, model, resumed) if resumed is not None else None
 
@@ -101,12 +106,14 @@ def _optimise(
     results.forget_answers(job.engine, job.id, attempt=job.run.attempt)
 
     keeper = _Keeper(job, spec, benchmark, model, encoder, opened)
-    samples = training.steps * training.batch_size * training.accumulation
+    samples = training.steps * per_step
     trainer = LetheTrainer(
         model=model,
         objective=objective,
-        plan=PairedPlan(len(forget) or None, len(retain) or None, samples, training.seed),
-        collate=collator(encoder, forget, retain, sums),
+        plan=PairedPlan(
+            len(forget) or None, len(retain) or None, samples, training.seed, turns=turns, samples_per_step=per_step
+        ),
+        collate=collator(encoder, forget, retain, sums, second=second, labels=lesson.objective.labels),
         training=training,
         folder=job.home / "scratch" / job.id,
         watcher=keeper,
@@ -202,19 +209,32 @@ class _Keeper:
 def _reference_sums(
     objective: ObjectiveLoss, encoder: Encoder, rows: Sequence[Encoded], device: torch.device
 ) -> list[float]:
-    """log π_ref(y|x) of every forget item, once: the reference never changes."""
+    """log π_ref(y|x) of every row, once: the reference never changes."""
     began = time.monotonic()
     sums: list[float] = []
     for at in range(0, len(rows), REFERENCE_BATCH):
         batch = {
             key: value.to(device)
-            for key, value in encoder.collate(
-                [rows[index] for index in range(at, min(at + REFERENCE_BATCH, len(rows)))]
+            for key, value in labelled(
+                encoder,
+                [rows[index] for index in range(at, min(at + REFERENCE_BATCH, len(rows)))],
+                objective.spec.labels,
             ).items()
         }
         sums += objective.reference_sums(batch).tolist()
     log.info("reference log-probabilities kept for %d items (%.1f s)", len(sums), time.monotonic() - began)
     return sums
+
+
+def _second(
+    objective: ObjectiveLoss, encoder: Encoder, lesson: Lesson, benchmark: Benchmark, seed: int, device: torch.device
+) -> SecondAnswers:
+    """The second answers that the forget term needs, and their reference log-probabilities where it needs those."""
+    count = objective.spec.mismatch_count if objective.second == "mismatch" else 1
+    items = second_answers(objective.second, lesson.forget, lesson.retain, benchmark, count=count, seed=seed)
+    rows = EncodedItems(encoder, items)
+    sums = _reference_sums(objective, encoder, rows, device) if objective.needs_other_sums else None
+    return SecondAnswers(rows, count, sums)
 
 
 def _restore(job: Job, model: Any, checkpoint: Checkpoint) -> Path:

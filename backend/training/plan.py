@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.utils.data import Dataset
 
 from backend.benchmarks.item import Item
-from backend.models.encoding import Encoded, Encoder
+from backend.models.encoding import IGNORED, Encoded, Encoder
+from backend.objectives.schedule import Turns
+from backend.spec_objective import Labels
 
 Pair = tuple[int | None, int | None]
 
@@ -30,11 +33,24 @@ def shuffled_passes(count: int, wanted: int, rng: random.Random) -> list[int]:
 
 
 class PairedPlan(Dataset[Pair]):
-    """`length` samples, each a forget index and a retain index (or None where that set is not needed)."""
+    """`length` samples, each a forget index and a retain index (or None where that set is not needed).
 
-    def __init__(self, forget: int | None, retain: int | None, length: int, seed: int) -> None:
-        forget_order = shuffled_passes(forget, length, random.Random(f"{seed} forget")) if forget else [None] * length
-        retain_order = shuffled_passes(retain, length, random.Random(f"{seed} retain")) if retain else [None] * length
+    `turns` say which sets a step of `samples_per_step` samples needs; a pass over a set goes on where it left off.
+    """
+
+    def __init__(
+        self,
+        forget: int | None,
+        retain: int | None,
+        length: int,
+        seed: int,
+        *,
+        turns: Turns | None = None,
+        samples_per_step: int = 1,
+    ) -> None:
+        needed = [(turns or Turns()).at(sample // samples_per_step) for sample in range(length)]
+        forget_order = _dealt(forget, ["forget" in terms for terms in needed], random.Random(f"{seed} forget"))
+        retain_order = _dealt(retain, ["retain" in terms for terms in needed], random.Random(f"{seed} retain"))
         self._pairs: list[Pair] = list(zip(forget_order, retain_order, strict=True))
 
     def __len__(self) -> int:
@@ -42,6 +58,14 @@ class PairedPlan(Dataset[Pair]):
 
     def __getitem__(self, index: int) -> Pair:
         return self._pairs[index]
+
+
+def _dealt(count: int | None, wanted: Sequence[bool], rng: random.Random) -> list[int | None]:
+    """Shuffled passes over `count` items, dealt to the samples that want one."""
+    if not count:
+        return [None] * len(wanted)
+    drawn = iter(shuffled_passes(count, sum(wanted), rng))
+    return [next(drawn) if wants else None for wants in wanted]
 
 
 class EncodedItems(Sequence[Encoded]):
@@ -61,24 +85,64 @@ class EncodedItems(Sequence[Encoded]):
         return self._encoded[index]
 
 
+@dataclass(frozen=True)
+class SecondAnswers:
+    """Second answers to the forget items, `count` rows of each, one item after the other; `sums` are log π_ref of each
+    row, where the objective needs them."""
+
+    rows: Sequence[Encoded]
+    count: int = 1
+    sums: Sequence[float] | None = None
+
+
+def labelled(encoder: Encoder, rows: Sequence[Encoded], labels: Labels = "answer") -> dict[str, Any]:
+    """A padded batch with labels on the answers, or with `full` on the questions too.
+
+    The first token has nothing before it to be predicted from; a picture's tokens and padding are never labels.
+    """
+    batch: dict[str, Any] = encoder.collate(rows)
+    if labels == "full":
+        for number, row in enumerate(rows):
+            tokens = torch.tensor(row.ids)
+            tokens[0] = IGNORED
+            if row.picture is not None:
+                tokens[row.picture_at : row.picture_at + len(row.picture.tokens)] = IGNORED
+            batch["labels"][number, : len(row.ids)] = tokens
+    return batch
+
+
 def collator(
     encoder: Encoder,
     forget: Sequence[Encoded],
     retain: Sequence[Encoded],
     reference_sums: Sequence[float] | None = None,
+    *,
+    second: SecondAnswers | None = None,
+    labels: Labels = "answer",
 ) -> Callable[[list[Pair]], dict[str, Any]]:
-    """A function from a list of pairs to `{"forget": batch, "retain": batch}`."""
+    """A function from a list of pairs to `{"forget": batch, "retain": batch, "other": batch}`, see `ObjectiveLoss`."""
 
     def collate(pairs: list[Pair]) -> dict[str, Any]:
         batch: dict[str, Any] = {}
         forget_rows = [index for index, _ in pairs if index is not None]
         retain_rows = [index for _, index in pairs if index is not None]
         if forget_rows:
-            batch["forget"] = encoder.collate([forget[index] for index in forget_rows])
-            if reference_sums is not None:
-                batch["forget"]["reference_sums"] = torch.tensor([reference_sums[index] for index in forget_rows])
+            batch["forget"] = _with_sums(encoder, forget, forget_rows, reference_sums, labels)
+            if second is not None:
+                copies = range(second.count)
+                places = [index * second.count + number for index in forget_rows for number in copies]
+                batch["other"] = _with_sums(encoder, second.rows, places, second.sums, labels)
         if retain_rows:
-            batch["retain"] = encoder.collate([retain[index] for index in retain_rows])
+            batch["retain"] = labelled(encoder, [retain[index] for index in retain_rows], labels)
         return batch
 
     return collate
+
+
+def _with_sums(
+    encoder: Encoder, rows: Sequence[Encoded], places: Sequence[int], sums: Sequence[float] | None, labels: Labels
+) -> dict[str, Any]:
+    batch = labelled(encoder, [rows[place] for place in places], labels)
+    if sums is not None:
+        batch["reference_sums"] = torch.tensor([sums[place] for place in places])
+    return batch

@@ -1,12 +1,13 @@
 """One subclass of the Hugging Face Trainer: our objective in its step, our checkpoints in its save, no pickle anywhere.
 
 Precision, accumulation, clipping, schedules and several devices are the library's. What is changed is listed here
-whole: the loss, the order of the data (the plan's), how a checkpoint is written and read, and what is reported at each
-step.
+whole: the loss and its parts, the order of the data (the plan's), how a checkpoint is written and read, and what is
+reported at each step.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -24,11 +25,13 @@ from transformers import (
     TrainingArguments,
 )
 
-from backend.objectives.objective import ObjectiveLoss
+from backend.models.encoding import IGNORED
+from backend.objectives.objective import ObjectiveLoss, Part
 from backend.spec import Training
 from backend.training.state import load_optimiser, load_random, save_state
 
 Write = Callable[[Path], None]
+OBJECTIVE = "objective.json"
 
 
 class Diverged(RuntimeError):
@@ -67,7 +70,7 @@ class LetheTrainer(Trainer):
         self.objective: ObjectiveLoss = objective
         self.watcher = watcher
         self.stopped_by = "none"
-        self._parts: dict[str, list[float]] = {}
+        self._figures: dict[str, list[float]] = {}
         super().__init__(
             model=model,
             args=_arguments(training, folder, use_cpu),
@@ -76,41 +79,68 @@ class LetheTrainer(Trainer):
             callbacks=[_Follower(self, training)],
         )
         self.remove_callback(PrinterCallback)
-        self.loss_is_scaled_for_ga = False
-        self.model_accepts_loss_kwargs = False
+        objective.reference.autocast = self.accelerator.autocast
 
-    def compute_loss(
-        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        losses = self.objective(model, inputs)
-        for name, value in losses.parts.items():
-            self._parts.setdefault(name, []).append(value)
-        if not math.isfinite(losses.parts["loss"]):
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Backpropagates the objective's parts one after the other; `num_items_in_batch` are the retain tokens of the
+        whole step, see `_get_num_items_in_batch`. Answers what the parts come to together."""
+        model.train()
+        batch: Any = self._prepare_inputs(inputs)
+        accumulated = self.current_gradient_accumulation_steps
+        tokens = num_items_in_batch / accumulated if num_items_in_batch is not None else None
+        total = torch.zeros((), device=self.args.device)
+        for part in self.objective.parts(model, batch, self.state.global_step, tokens):
+            self._note(part)
+            self.accelerator.backward(part.loss / accumulated)
+            total += part.loss.detach()
+            # What the next part needs is asked for when this one's graph is gone.
+            del part
+        self._figures.setdefault("loss", []).append(float(total))
+        return total / accumulated
+
+    def _note(self, part: Part) -> None:
+        """Keeps the figures of a part. Raises `Diverged` when its loss is no number."""
+        loss = float(part.loss.detach())
+        if not math.isfinite(loss):
             raise Diverged(
-                f"the loss became {losses.parts['loss']} at step {self.state.global_step + 1}; "
+                f"the loss became {loss} at step {self.state.global_step + 1}; "
                 "try a smaller learning rate, or a bounded forget term such as NPO"
             )
-        return (losses.total, None) if return_outputs else losses.total
+        for name, value in part.figures.items():
+            self._figures.setdefault(name, []).append(value)
 
     def figures(self) -> dict[str, float]:
         """Means over the batches since the last step, and the learning rate."""
-        found = {name: sum(values) / len(values) for name, values in self._parts.items()}
-        self._parts.clear()
+        found = {name: sum(values) / len(values) for name, values in self._figures.items()}
+        self._figures.clear()
         found["learning_rate"] = float(self._get_learning_rate())
         return found
 
     def write_checkpoint(self, folder: Path) -> None:
-        """Weights (or adapter), optimiser, scheduler, random state and the Trainer's own counters."""
+        """Weights (or adapter), optimiser, scheduler, random state, the objective's state, the Trainer's counters."""
         unwrapped: PreTrainedModel = self.accelerator.unwrap_model(self.model_wrapped or self.model)
         unwrapped.save_pretrained(folder)
         save_state(folder, _plain(self.optimizer), self.lr_scheduler)
+        (folder / OBJECTIVE).write_text(json.dumps(self.objective.state()))
         self.state.save_to_json(str(folder / "trainer_state.json"))
 
     def bare_model(self) -> Any:
         """The model as it was given, without the casts that the library wraps round its forward pass."""
         return self.accelerator.unwrap_model(self.model_wrapped or self.model, keep_fp32_wrapper=False)
 
+    def mean_over_devices(self, value: float) -> float:
+        """The mean of a number that each device has its own of."""
+        if self.accelerator.num_processes == 1:
+            return value
+        return float(self.accelerator.reduce(torch.tensor(value, device=self.args.device), "mean"))
+
     # -- what the Trainer calls -----------------------------------------------------------------------------------
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor | None:
+        """Retain tokens of a step, a mean over devices: the retain term is a mean over all of them, however a step is
+        cut into batches."""
+        counted = [int((batch["retain"]["labels"] != IGNORED).sum()) for batch in batch_samples if "retain" in batch]
+        return torch.tensor(self.mean_over_devices(sum(counted)), device=device) if counted else None
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
@@ -125,6 +155,7 @@ class LetheTrainer(Trainer):
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             load_optimiser(Path(checkpoint), _plain(self.optimizer), self.lr_scheduler)
+            self.objective.load_state(json.loads((Path(checkpoint) / OBJECTIVE).read_text()))
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
@@ -143,6 +174,7 @@ class _Follower(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         step, every = state.global_step, self._training.evaluate_every
+        self._trainer.objective.finish_step(step, self._trainer.mean_over_devices)
         wish = self._trainer.watcher.stepped(step, self._trainer.figures())
         if wish != "none":
             self._trainer.stopped_by = wish

@@ -2,7 +2,6 @@
 reference kept or asked anew, the adapter off or a copy of the model."""
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from backend.models.encoding import Encoded, Encoder
 from backend.models.lineage import make_trainable
 from backend.models.loading import load
 from backend.objectives.objective import ObjectiveLoss
+from backend.objectives.seen import Term
 from backend.spec import Objective, Training
 from backend.training.plan import PairedPlan, collator
 from backend.training.trainer import Diverged, LetheTrainer, Write
@@ -215,7 +215,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(
 ) -> None:
     from backend.objectives import objective
 
-    broken: Callable[..., torch.Tensor] = lambda policy, reference: policy.means.mean() * float("nan")  # noqa: E731
+    broken = Term(lambda seen: seen.policy.token_log_probs * float("nan"), frozenset({"policy"}))
     monkeypatch.setitem(objective.RETAIN_TERMS, "ce", broken)
     with pytest.raises(Diverged, match="the loss became nan at step 1; try a smaller learning rate"):
         bench.train(Training(steps=2, batch_size=2), NPO, watcher=Notebook(tmp_path))

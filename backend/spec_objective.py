@@ -1,0 +1,269 @@
+"""What is minimised, as it can be asked for: which terms, how they are weighed, and the settings of each. No torch.
+
+`SETTINGS_OF` says which setting belongs to which term; the form shows no other, and a test holds every setting to it.
+Defaults are those of the paper that a term is from. What each term computes is in `backend/objectives/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from backend.spec_base import Spec
+
+ForgetTerm = Literal[
+    "none",
+    "ga",
+    "npo",
+    "npo_mean",
+    "simnpo",
+    "idk",
+    "dpo",
+    "altpo",
+    "rmu",
+    "undial",
+    "ceu",
+    "wga",
+    "satimp",
+    "pdu",
+    "kl",
+    "llmu",
+    "entropy",
+]
+RetainTerm = Literal["none", "ce", "kl", "hidden"]
+Regulariser = Literal["none", "l1_lora", "l2_start"]
+ObjectiveSchedule = Literal["joint", "alternate", "every_k", "sequential"]
+Labels = Literal["answer", "full"]
+
+SETTINGS_OF: dict[str, dict[str, tuple[str, ...]]] = {
+    "forget": {
+        "none": (),
+        "ga": ("forget_weight",),
+        "npo": ("forget_weight", "beta"),
+        "npo_mean": ("forget_weight", "beta"),
+        "simnpo": ("forget_weight", "simnpo_beta", "simnpo_delta"),
+        "idk": ("forget_weight",),
+        "dpo": ("forget_weight", "beta"),
+        "altpo": ("forget_weight", "beta"),
+        "rmu": ("forget_weight", "layer", "rmu_scale"),
+        "undial": ("forget_weight", "undial_strength"),
+        "ceu": ("forget_weight", "ceu_skip"),
+        "wga": ("forget_weight", "wga_beta"),
+        "satimp": ("forget_weight", "satimp_beta1", "satimp_beta2"),
+        "pdu": ("forget_weight", "pdu_epsilon", "pdu_rate", "pdu_warmup"),
+        "kl": ("forget_weight",),
+        "llmu": ("forget_weight", "mismatch_count", "mismatch_weight"),
+        "entropy": ("forget_weight",),
+    },
+    "retain": {
+        "none": (),
+        "ce": ("retain_weight",),
+        "kl": ("retain_weight",),
+        "hidden": ("retain_weight", "layer"),
+    },
+    "regulariser": {
+        "none": (),
+        "l1_lora": ("regulariser_weight",),
+        "l2_start": ("regulariser_weight",),
+    },
+    "schedule": {"joint": (), "alternate": (), "every_k": ("every",), "sequential": ()},
+}
+"""By field, by what is chosen there: the settings that then mean something."""
+
+L1_NEEDS_LORA = "l1 on the LoRA weights needs LoRA; train LoRA, or choose the distance from the start"
+
+ALWAYS = frozenset({"forget", "retain", "regulariser", "labels"})
+
+
+def settings_in_use(chosen: Mapping[str, Any]) -> frozenset[str]:
+    """The fields of an objective that mean something under what is chosen for forget, retain, regulariser and schedule.
+
+    A schedule says whose turn it is, so it means nothing where only one of the two terms is on.
+    """
+    used = set(ALWAYS)
+    groups = ["forget", "retain", "regulariser"]
+    if "none" not in (chosen["forget"], chosen["retain"]):
+        groups.append("schedule")
+        used.add("schedule")
+    for group in groups:
+        used.update(SETTINGS_OF[group].get(chosen[group], ()))
+    return frozenset(used)
+
+
+class Objective(Spec):
+    """minimise  γ · forget term + α · retain term + λ · regulariser."""
+
+    forget: ForgetTerm = Field(
+        "npo",
+        title="Forget term",
+        description="What is done to the forget set: plain ascent, a bounded push, another answer, or scrambling.",
+    )
+    retain: RetainTerm = Field(
+        "ce",
+        title="Retain term",
+        description="What holds the rest in place: cross-entropy, or closeness to the reference.",
+    )
+    forget_weight: float = Field(1.0, ge=0, le=1000, title="Forget weight γ", description="How hard to push. Usual: 1.")
+    retain_weight: float = Field(
+        1.0,
+        ge=0,
+        le=10_000,
+        title="Retain weight α",
+        description="How hard to hold. Usual: 1; more protects the retain set. PDU starts its multiplier here.",
+    )
+    beta: float = Field(
+        0.1,
+        gt=0,
+        le=100,
+        title="β · strength of the pull to the reference",
+        description="NPO, DPO and AltPO. Small acts like plain ascent, large stops early. Usual: 0.1.",
+    )
+    simnpo_beta: float = Field(
+        4.5,
+        gt=0,
+        le=100,
+        title="β · SimNPO",
+        description="Small acts like plain ascent, large stops early. Usual: 4.5.",
+    )
+    simnpo_delta: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        title="δ · SimNPO",
+        description="How far the loss of a token, in nats, must rise before the push fades. Usual: 0.",
+    )
+    layer: int = Field(
+        7,
+        ge=0,
+        le=1000,
+        title="Layer",
+        description="The language block whose hidden states are read, counted from 0. RMU's paper: 7 of 32.",
+    )
+    rmu_scale: float = Field(
+        20.0,
+        gt=0,
+        le=10_000,
+        title="c · RMU",
+        description="Length of the random direction that hidden states are drawn to. Usual: 2 to 20; CLEAR: 300.",
+    )
+    undial_strength: float = Field(
+        10.0,
+        gt=0,
+        le=1000,
+        title="β · UNDIAL",
+        description="What is taken off the true token's logit in the reference. Usual: 3, 10 or 30.",
+    )
+    ceu_skip: int = Field(
+        1, ge=0, le=1000, title="Skip · CE-U", description="First answer tokens that are left alone. Usual: 1."
+    )
+    wga_beta: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        title="β · WGA",
+        description="A token counts by its probability to this power; 0 is plain ascent. Usual: 1.",
+    )
+    satimp_beta1: float = Field(
+        5.0,
+        ge=0,
+        le=100,
+        title="β₁ · SatImp",
+        description="Saturation: a token counts by its probability to this power. Usual: 5.",
+    )
+    satimp_beta2: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        title="β₂ · SatImp",
+        description="Importance: and by one minus its probability to this power. Usual: 1.",
+    )
+    pdu_epsilon: float = Field(
+        0.3,
+        ge=0,
+        le=100,
+        title="ε · PDU",
+        description="The retain loss that is allowed; above it the multiplier grows. TOFU: 0.3, MUSE: 0.1 to 1.5.",
+    )
+    pdu_rate: float = Field(
+        1.0,
+        gt=0,
+        le=1000,
+        title="η · PDU",
+        description="How fast the multiplier follows the retain loss, a step. Usual: 1.",
+    )
+    pdu_warmup: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        title="Warm-up · PDU",
+        description="Steps before the multiplier starts to move. TOFU: 5 epochs.",
+    )
+    mismatch_count: int = Field(
+        5,
+        ge=1,
+        le=100,
+        title="Mismatched answers",
+        description="LLMU: other people's answers that are taught for each question. Usual: 5.",
+    )
+    mismatch_weight: float = Field(
+        2.0,
+        ge=0,
+        le=1000,
+        title="Mismatch weight",
+        description="LLMU: their weight against the ascent. Usual: 2, with γ 0.5.",
+    )
+    regulariser: Regulariser = Field(
+        "none",
+        title="Regulariser",
+        description="What keeps the change small: l1 on the LoRA weights, or squared distance from the start.",
+    )
+    regulariser_weight: float = Field(
+        0.01,
+        gt=0,
+        le=1000,
+        title="Regulariser weight λ",
+        description="How hard the regulariser pulls. CLEAR swept 0.01 to 1.",
+    )
+    schedule: ObjectiveSchedule = Field(
+        "joint",
+        title="Turns",
+        description="Both terms in every step, in turns, forget every k-th step, or a whole pass of each in turn.",
+    )
+    every: int = Field(
+        4,
+        ge=2,
+        le=100_000,
+        title="Every k-th step",
+        description="One forget step, then k − 1 retain steps. OFFSIDE holds 1 to 3, that is 4.",
+    )
+    labels: Labels = Field(
+        "answer",
+        title="Labels",
+        description="Which tokens count: the answer's, or the question's too, as MLLMU-Bench's code has it.",
+    )
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> Objective:
+        if not self.forgets and not self.retains:
+            raise ValueError("nothing would be trained: both terms are off")
+        return self
+
+    @model_validator(mode="after")
+    def _terms_fit(self) -> Objective:
+        if self.schedule != "joint" and not (self.forgets and self.retains):
+            raise ValueError("turns need both a forget term and a retain term; with one of them choose joint")
+        if self.forgets and self.forget == "pdu" and not (self.retains and self.retain == "ce"):
+            raise ValueError("PDU bounds the retain loss, so it needs cross-entropy as its retain term")
+        return self
+
+    @property
+    def forgets(self) -> bool:
+        """Whether the forget term does anything."""
+        return self.forget != "none" and self.forget_weight > 0
+
+    @property
+    def retains(self) -> bool:
+        """Whether the retain term does anything."""
+        return self.retain != "none" and self.retain_weight > 0
