@@ -3,7 +3,7 @@ reference kept or asked anew, the adapter off or a copy of the model."""
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -14,6 +14,7 @@ from backend.models.encoding import Encoded, Encoder
 from backend.models.lineage import make_trainable
 from backend.models.loading import load
 from backend.objectives.objective import ObjectiveLoss
+from backend.objectives.schedule import Turns
 from backend.objectives.seen import Term
 from backend.spec import Objective, Training
 from backend.training.plan import PairedPlan, collator
@@ -28,9 +29,12 @@ class Notebook:
     def __init__(self, folder: Path, stop_at: int = 0) -> None:
         self.folder, self.stop_at = folder, stop_at
         self.losses: dict[int, float] = {}
+        self.duals: dict[int, float] = {}
 
     def stepped(self, step: int, figures: dict[str, float]) -> str:
         self.losses[step] = figures["loss"]
+        if "dual" in figures:
+            self.duals[step] = figures["dual"]
         return "save" if step == self.stop_at else "none"
 
     def evaluate(self, step: int) -> None: ...
@@ -65,9 +69,12 @@ class Bench:
         watcher: Notebook,
         model: Any = None,
         resume: Path | None = None,
+        kind: type[LetheTrainer] = LetheTrainer,
     ) -> Any:
         model = model if model is not None else self.model(training)
-        loss = ObjectiveLoss(objective, model)
+        per_step = training.batch_size * training.accumulation
+        turns = Turns.of(objective, len(self.forget), len(self.retain), per_step)
+        loss = ObjectiveLoss(objective, model, seed=training.seed, turns=turns)
         sums = loss.reference_sums(self.encoder.collate(self.forget)).tolist() if loss.needs_reference_sums else None
         if resume is not None:
             from safetensors.torch import load_file
@@ -80,12 +87,19 @@ class Bench:
                 from backend.runs.train import load_weights
 
                 model.load_state_dict(load_weights(resume))
-        samples = training.steps * training.batch_size * training.accumulation
-        trainer = LetheTrainer(
+        plan = PairedPlan(
+            len(self.forget),
+            len(self.retain),
+            training.steps * per_step,
+            training.seed,
+            turns=turns,
+            samples_per_step=per_step,
+        )
+        trainer = kind(
             model=model,
             objective=loss,
-            plan=PairedPlan(len(self.forget), len(self.retain), samples, training.seed),
-            collate=collator(self.encoder, self.forget, self.retain, sums),
+            plan=plan,
+            collate=collator(self.encoder, self.forget, self.retain, sums, labels=objective.labels),
             training=training,
             folder=self.scratch / "trainer",
             watcher=watcher,
@@ -112,9 +126,16 @@ def largest_difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tens
 NPO = Objective(forget="npo", retain="ce")
 
 
-@pytest.mark.parametrize("adapter", ["lora", "full"])
+PDU_IN_TURNS = Objective(forget="pdu", retain="ce", pdu_epsilon=0.5, pdu_rate=0.1, schedule="every_k", every=3)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "objective"),
+    [("lora", NPO), ("full", NPO), ("lora", PDU_IN_TURNS)],
+    ids=["lora", "full", "pdu in turns"],
+)
 def test_a_run_that_was_stopped_and_resumed_ends_where_an_uninterrupted_one_does(
-    bench: Bench, tmp_path: Path, adapter: str
+    bench: Bench, tmp_path: Path, adapter: str, objective: Objective
 ) -> None:
     training = Training(
         adapter=adapter,
@@ -126,16 +147,65 @@ def test_a_run_that_was_stopped_and_resumed_ends_where_an_uninterrupted_one_does
         lora_dropout=0.1,
     )
     whole = Notebook(tmp_path / "whole")
-    in_one_go = weights(bench.train(training, NPO, watcher=whole))
+    in_one_go = weights(bench.train(training, objective, watcher=whole))
 
     first, second = Notebook(tmp_path, stop_at=4), Notebook(tmp_path)
-    bench.train(training, NPO, watcher=first)
+    bench.train(training, objective, watcher=first)
     assert not list((tmp_path / "step4").glob("*.p*t*")), "nothing pickled is written"
-    resumed = weights(bench.train(training, NPO, watcher=second, resume=tmp_path / "step4"))
+    resumed = weights(bench.train(training, objective, watcher=second, resume=tmp_path / "step4"))
 
     assert sorted(first.losses) == [1, 2, 3, 4] and sorted(second.losses) == [5, 6]
     assert first.losses | second.losses == pytest.approx(whole.losses, rel=1e-6)
     assert largest_difference(in_one_go, resumed) < 1e-6
+    if objective is PDU_IN_TURNS:
+        assert first.duals | second.duals == pytest.approx(whole.duals, rel=1e-6)
+        assert sorted(whole.duals) == [2, 3, 5, 6] and len(set(whole.duals.values())) == 4, "and it does move"
+
+
+class Recording(LetheTrainer):
+    """Keeps the gradients of the last batch of a step, before they are used."""
+
+    gradients: ClassVar[dict[str, torch.Tensor]] = {}
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        loss = self.step(model, inputs, num_items_in_batch)
+        found = {name: weight.grad for name, weight in self.bare_model().named_parameters() if weight.requires_grad}
+        Recording.gradients = {name: gradient.clone() for name, gradient in found.items() if gradient is not None}
+        return loss
+
+    def step(self, model: Any, inputs: Any, tokens: Any) -> torch.Tensor:
+        return super().training_step(model, inputs, tokens)
+
+
+class Joint(Recording):
+    """The plain way: all terms added up into one graph, and one backward pass."""
+
+    def step(self, model: Any, inputs: Any, tokens: Any) -> torch.Tensor:
+        model.train()
+        batch: Any = self._prepare_inputs(inputs)
+        accumulated = self.current_gradient_accumulation_steps
+        parts = list(self.objective.parts(model, batch, self.state.global_step, tokens / accumulated))
+        loss = torch.stack([part.loss for part in parts]).sum()
+        self.accelerator.backward(loss / accumulated)
+        self._figures.setdefault("loss", []).append(loss.item())
+        return loss.detach()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_parts_backpropagated_one_by_one_give_the_gradients_of_their_sum(
+    bench: Bench, tmp_path: Path, precision: str, accumulation: int
+) -> None:
+    objective = Objective(forget="npo", retain="ce", retain_weight=2, regulariser="l1_lora", regulariser_weight=1e-4)
+    training = Training(steps=2, batch_size=3, accumulation=accumulation, precision=precision, learning_rate=1e-4)
+    found = []
+    for kind in (Recording, Joint):
+        notebook = Notebook(tmp_path)
+        bench.train(training, objective, watcher=notebook, kind=kind)
+        found.append((Recording.gradients, notebook.losses))
+    (by_parts, losses), (at_once, joint_losses) = found
+    assert losses == pytest.approx(joint_losses, rel=1e-5)
+    assert largest_difference(by_parts, at_once) < 1e-6 < max(float(one.abs().max()) for one in at_once.values())
 
 
 def test_what_lora_starts_from_is_drawn_from_the_seed(bench: Bench) -> None:
@@ -148,8 +218,9 @@ def test_what_lora_starts_from_is_drawn_from_the_seed(bench: Bench) -> None:
 
 
 def test_a_batch_of_eight_and_two_halves_of_four_make_the_same_step(bench: Bench, tmp_path: Path) -> None:
-    # A mean over samples splits evenly; a mean over tokens would not, so the forget term alone is compared.
-    objective = Objective(forget="ga", retain="none")
+    # Answers are not of one length: the retain mean is over the tokens of the whole step.
+    assert len({len(row.ids) - row.start for row in bench.retain}) > 1
+    objective = Objective(forget="ga", retain="ce")
     one = Training(steps=3, batch_size=8, accumulation=1, learning_rate=1e-3, clip=1e6)
     halves = one.model_copy(update={"batch_size": 4, "accumulation": 2})
     together = bench.train(one, objective, watcher=Notebook(tmp_path))
