@@ -8,7 +8,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -64,7 +64,8 @@ def anatomy(model: PreTrainedModel) -> Anatomy:
     found = Anatomy(language=language_name, vision=tuple(towers), head=head_name)
     if any(found.part_of(name) == "projector" for name, _ in model.named_parameters()):
         return found
-    return replace(found, inner_projector=tuple(_inner_projectors(model, towers, embedding.weight.shape[-1])))
+    width = int(model.config.get_text_config().hidden_size)
+    return replace(found, inner_projector=tuple(_inner_projectors(model, towers, width)))
 
 
 def language_blocks(model: PreTrainedModel) -> list[str]:
@@ -116,7 +117,7 @@ def parts_named(modules: str) -> tuple[str, ...]:
     }[modules]
 
 
-def _towers(pretrained: list[tuple[str, nn.Module]], owners: set[str], language: str) -> list[str]:
+def _towers(pretrained: Sequence[tuple[str, nn.Module]], owners: set[str], language: str) -> list[str]:
     """Pretrained modules next to the language part; where there is none, those anywhere outside it."""
     beside = [name for name, _ in pretrained if name not in owners and not _under(name, language)]
     parent = language.rpartition(".")[0]

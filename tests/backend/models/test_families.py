@@ -347,7 +347,7 @@ def logits(model: Any, built: Built) -> torch.Tensor:
 
 def test_what_is_saved_loads_again_with_equal_logits(built: Built, tmp_path: Path) -> None:
     batch = {"retain": built.encoder.collate(built.rows())}
-    tuned = make_trainable(built.fresh(), Training(lora_rank=2))
+    tuned = make_trainable(built.fresh(), Training(modules="language+projector", lora_rank=2))
     one_step(tuned, ObjectiveLoss(FINETUNE, tuned), batch)
     tuned.save_pretrained(tmp_path / "adapter")
     again = PeftModel.from_pretrained(load(built.folder, device=CPU).model, str(tmp_path / "adapter"))
