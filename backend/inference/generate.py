@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from backend.models.encoding import carried
+from backend.models.positions import first_positions, later_positions
 from backend.spec import Decoding
 
 TEXT = ("input_ids", "attention_mask", "labels")
@@ -50,36 +52,41 @@ def stream(
     batch: dict[str, Tensor],
     decoding: Decoding,
     end_tokens: Sequence[int],
-    past: tuple[Any, Tensor] | None = None,
+    past: tuple[Any, Tensor, Tensor | None] | None = None,
     **forward: Any,
 ) -> Iterator[Tensor]:
     """Yields the next token of every row, (rows,), until all rows have ended or `max_new_tokens` are drawn.
 
-    `batch` is collated with left padding. `past` is a cache of what comes before it, one row each, and its mask. A row
+    `batch` is collated with left padding. `past` is a cache of what comes before it, one row each, its mask, and by how
+    much positions after it are shifted (`first_positions`). A row
     that has ended goes on yielding its end token. `forward` goes to the model at each step (PEFT's
     `adapter_names`, one a row).
     """
-    cache, head = past if past is not None else (None, batch["attention_mask"][:, :0])
-    mask, own = torch.cat([head, batch["attention_mask"]], dim=1), _counts_positions_itself(model)
     inputs: dict[str, Any] = {key: value for key, value in batch.items() if key not in TEXT}
+    if past is None:
+        cache, mask = None, batch["attention_mask"]
+        positions, shift = first_positions(model, batch)
+    else:
+        cache, head, shift = past
+        mask = torch.cat([head, batch["attention_mask"]], dim=1)
+        positions = later_positions(mask, batch["input_ids"].shape[1], shift)
     ids = batch["input_ids"]
     draw = Draw(decoding, len(ids), ids.device)
     ends = torch.tensor(list(end_tokens), device=ids.device)
     ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     last = ends[0].expand(len(ids)).clone()
     for _ in range(decoding.max_new_tokens):
-        positions = {} if own else {"position_ids": (mask.cumsum(dim=-1) - 1).clamp(min=0)[:, -ids.shape[1] :]}
         outputs = model(
             input_ids=ids,
             attention_mask=mask,
-            **positions,
+            position_ids=positions,
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
             **inputs,
             **forward,
         )
-        cache, inputs = outputs.past_key_values, {}
+        cache, inputs = outputs.past_key_values, carried(batch)
         last = torch.where(ended, last, draw(outputs.logits[:, -1]))
         yield last
         ended |= torch.isin(last, ends)
@@ -87,13 +94,7 @@ def stream(
             return
         ids = last.unsqueeze(1)
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-
-
-def _counts_positions_itself(model: Any) -> bool:
-    """Families whose positions have several axes (time, height, width) reckon them from the picture's grid."""
-    text = model.config.get_text_config()
-    rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
-    return "mrope_section" in rope
+        positions = later_positions(mask, 1, shift)
 
 
 def generate(
@@ -101,7 +102,7 @@ def generate(
     batch: dict[str, Tensor],
     decoding: Decoding,
     end_tokens: Sequence[int],
-    past: tuple[Any, Tensor] | None = None,
+    past: tuple[Any, Tensor, Tensor | None] | None = None,
 ) -> list[list[int]]:
     """Token ids of each row's answer, without the end token."""
     drawn = [token.tolist() for token in stream(model, batch, decoding, end_tokens, past)]

@@ -8,6 +8,7 @@ does something of its own with positions or masks the plain way is taken.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,23 +17,29 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from backend.models.encoding import IGNORED, Encoded, Encoder, place
+from backend.models.encoding import CROSS, IGNORED, Encoded, Encoder, place
+from backend.models.positions import chosen, first_positions, later_positions
 
+log = logging.getLogger("lethe.prefix")
+_told: set[str] = set()
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float16: 0.1}
 """Largest difference of two logits that is still rounding."""
 
 
 @dataclass(frozen=True)
 class Beginnings:
-    """Keys and values of several pictures' common beginnings, padded on the left. `mask` is (pictures, longest)."""
+    """Keys and values of several pictures' common beginnings, padded on the left. `mask` is (pictures, longest);
+    `shift` is by how much positions after them differ from counting."""
 
     layers: list[tuple[Tensor, Tensor]]
     mask: Tensor
+    shift: Tensor | None = None
 
-    def of(self, which: Sequence[int]) -> tuple[DynamicCache, Tensor]:
-        """A cache and a mask with one row for each index; the caller may let the cache grow."""
+    def of(self, which: Sequence[int]) -> tuple[DynamicCache, Tensor, Tensor | None]:
+        """A cache, a mask and shifts with one row for each index; the caller may let the cache grow."""
         index = torch.tensor(list(which), device=self.mask.device)
-        return DynamicCache([(keys[index], values[index]) for keys, values in self.layers]), self.mask[index]
+        cache = DynamicCache([(keys[index], values[index]) for keys, values in self.layers])
+        return cache, self.mask[index], chosen(self.shift, index)
 
 
 def common_beginning(rows: Sequence[Encoded]) -> int:
@@ -55,37 +62,43 @@ def read_beginnings(model: Any, encoder: Encoder, groups: Sequence[Sequence[Enco
     A group's rows are about one picture (or none has one).
     """
     lengths = [common_beginning(rows) for rows in groups]
-    heads = [
-        Encoded(rows[0].ids[:length], length, rows[0].picture) for rows, length in zip(groups, lengths, strict=True)
-    ]
+    heads = [rows[0].head(length) for rows, length in zip(groups, lengths, strict=True)]
     batch = place(encoder.collate(heads, side="left"), model)
-    mask = batch.pop("attention_mask")
     batch.pop("labels")
-    cache = model(
-        **batch, attention_mask=mask, position_ids=_positions(mask), use_cache=True, logits_to_keep=1
-    ).past_key_values
-    return Beginnings([(layer.keys, layer.values) for layer in cache.layers], mask), lengths
+    positions, shift = first_positions(model, batch)
+    cache = model(**batch, position_ids=positions, use_cache=True, logits_to_keep=1).past_key_values
+    layers = [(layer.keys, layer.values) for layer in cache.layers]
+    return Beginnings(layers, batch["attention_mask"], shift), lengths
 
 
 def endings(
     encoder: Encoder, rows: Sequence[Encoded], lengths: Sequence[int], model: Any, *, side: str
 ) -> dict[str, Tensor]:
-    """What is left of each row after its first `lengths` tokens: `input_ids`, `attention_mask`, `labels`."""
-    tails = [Encoded(row.ids[length:], row.start - length) for row, length in zip(rows, lengths, strict=True)]
+    """What is left of each row after its first `lengths` tokens: `input_ids`, `attention_mask`, `labels`, and what the
+    tokens see of the picture where that is told of each."""
+    tails = [
+        Encoded(
+            row.ids[length:],
+            row.start - length,
+            kinds={name: values[length:] for name, values in row.kinds.items() if name == CROSS},
+        )
+        for row, length in zip(rows, lengths, strict=True)
+    ]
     return place(encoder.collate(tails, side=side), model)
 
 
 def go_on(model: Any, beginnings: Beginnings, which: Sequence[int], tails: dict[str, Tensor], keep: int) -> Tensor:
     """Logits (rows, keep, vocabulary) of the last `keep` positions of `tails`, each after its own beginning."""
-    cache, head_mask = beginnings.of(which)
+    cache, head_mask, shift = beginnings.of(which)
     mask = torch.cat([head_mask, tails["attention_mask"]], dim=1)
     logits: Tensor = model(
         input_ids=tails["input_ids"],
         attention_mask=mask,
-        position_ids=_positions(mask)[:, head_mask.shape[1] :],
+        position_ids=later_positions(mask, tails["input_ids"].shape[1], shift),
         past_key_values=cache,
         use_cache=True,
         logits_to_keep=keep,
+        **({CROSS: tails[CROSS]} if CROSS in tails else {}),
     ).logits
     return logits[:, -keep:]
 
@@ -94,15 +107,26 @@ def go_on(model: Any, beginnings: Beginnings, which: Sequence[int], tails: dict[
 def is_exact(model: Any, encoder: Encoder, rows: Sequence[Encoded]) -> bool:
     """Whether going on from a beginning gives this model's logits. `rows` are about one picture; two are enough.
 
-    A family that cannot take the keys and values at all is answered with False: that is what is asked here.
+    A family that cannot take the keys and values at all is answered with False: that is what is asked here. The log
+    says so once for each family.
     """
     pair = list(rows[:2])
     if len(pair) < 2 or common_beginning(pair) == 0:
         return False
+    exact = _goes_on_exactly(model, encoder, pair)
+    family = str(getattr(model.config, "model_type", type(model).__name__))
+    if not exact and family not in _told:
+        _told.add(family)
+        log.info("%s does not go on exactly from what was read once, so each question is read with its picture", family)
+    return exact
+
+
+def _goes_on_exactly(model: Any, encoder: Encoder, pair: Sequence[Encoded]) -> bool:
     plain = place(encoder.collate(pair, side="left"), model)
     plain.pop("labels")
     try:
-        wanted = model(**plain, position_ids=_positions(plain["attention_mask"]), use_cache=False, logits_to_keep=1)
+        positions = first_positions(model, plain)[0]
+        wanted = model(**plain, position_ids=positions, use_cache=False, logits_to_keep=1)
         free = model(**plain, use_cache=False, logits_to_keep=1)
         beginnings, lengths = read_beginnings(model, encoder, [pair])
         tails = endings(encoder, pair, lengths * 2, model, side="left")
@@ -112,10 +136,6 @@ def is_exact(model: Any, encoder: Encoder, rows: Sequence[Encoded]) -> bool:
     allowed = TOLERANCE.get(found.dtype, 0.0)
     worst = max(float((found[:, -1] - other.logits[:, -1]).abs().max()) for other in (wanted, free))
     return worst <= allowed
-
-
-def _positions(mask: Tensor) -> Tensor:
-    return (mask.cumsum(dim=-1) - 1).clamp(min=0)
 
 
 def keep_for(labels: Tensor) -> int:

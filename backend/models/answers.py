@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from backend.models.encoding import IGNORED
+from backend.models.encoding import IGNORED, parted
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,31 @@ class Answers:
 
 
 def read_answers(model: nn.Module, batch: Mapping[str, Any], **forward: Any) -> Answers:
-    """Runs the model on a collated batch (right-padded, with `labels`). Log-probabilities are float32."""
-    inputs = {key: value for key, value in batch.items() if key != "labels"}
+    """Runs the model on a collated batch (right-padded, with `labels`). Log-probabilities are float32.
+
+    A forward argument that is a list has one entry a row.
+    """
     labels = batch["labels"]
     first = int((labels != IGNORED).int().argmax(dim=1).min())
     # The token at position t is predicted by the logits at t - 1.
     keep = labels.shape[1] - max(first - 1, 0)
-    return answers_at(model(**inputs, logits_to_keep=keep, use_cache=False, **forward).logits, labels, keep)
+    parts = parted(batch)
+    logits = [_logits(model, part, keep, _of_rows(forward, rows)) for rows, part in parts]
+    order = torch.cat([rows for rows, _ in parts]).argsort()
+    return answers_at(logits[0] if len(parts) == 1 else torch.cat(logits)[order], labels, keep)
+
+
+def _logits(model: nn.Module, batch: Mapping[str, Any], keep: int, forward: Mapping[str, Any]) -> Tensor:
+    inputs = {key: value for key, value in batch.items() if key != "labels"}
+    logits: Tensor = model(**inputs, logits_to_keep=keep, use_cache=False, **forward).logits
+    return logits
+
+
+def _of_rows(forward: Mapping[str, Any], rows: Tensor) -> dict[str, Any]:
+    return {
+        name: [value[row] for row in rows.tolist()] if isinstance(value, list) else value
+        for name, value in forward.items()
+    }
 
 
 def answers_at(logits: Tensor, labels: Tensor, keep: int) -> Answers:

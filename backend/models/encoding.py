@@ -1,14 +1,14 @@
 """A question about a picture as tensors, and where in them the answer lies.
 
-The processor does the work, family by family; what it makes of one picture is kept, because a picture has many
-questions. The answer's span is what follows the longest common token prefix of the prompt and of the prompt with its
-answer.
+The processor does the work, family by family, and what it makes of a question about a picture is what stands here:
+nothing is put together by hand. What it makes of the picture itself is kept, because a picture has many questions. The
+answer's span is what follows the longest common token prefix of the prompt and of the prompt with its answer.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,12 +17,15 @@ from typing import Any
 import torch
 from PIL import Image
 
+from backend.models.picture import BLANK, Layout, Picture, SeenPicture
+
 IGNORED = -100
 """Label of every position that is not part of the answer."""
 
-TEXT_KEYS = ("input_ids", "attention_mask")
-KIND_KEYS = ("token_type_ids", "mm_token_type_ids")
-"""What some families say of each token: text or picture."""
+TEXT_KEYS = ("input_ids", "attention_mask", "labels")
+SEGMENTS = "token_type_ids"
+CROSS = "cross_attention_mask"
+"""What each token sees of the picture, in families whose pictures are no part of the sequence."""
 PICTURE_BYTES_KEPT = 512 * 2**20
 PROMPTS_KEPT = 20_000
 
@@ -32,31 +35,29 @@ class AnswerCut(ValueError):
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What a processor made of one picture: `tokens` stand in a sequence where the chat template put `placeholder`.
+class Tokens:
+    """Token ids, and what the family says of each token (`kinds`, each of shape (tokens, ...))."""
 
-    `kinds` holds, for a family that says of each token what it is, the values of those tokens; text has 0.
-    """
-
-    placeholder: tuple[int, ...]
-    tokens: tuple[int, ...]
-    tensors: dict[str, torch.Tensor]
-    kinds: dict[str, tuple[int, ...]] = field(default_factory=dict)
-
-    @property
-    def bytes(self) -> int:
-        return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors.values())
+    ids: tuple[int, ...]
+    kinds: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Encoded:
     """Token ids of prompt and answer; `start` is the first position of the answer (the length, when there is none),
-    `picture_at` the first of the picture's tokens."""
+    `picture_at` the first of the picture's tokens. `kinds` is what the family says of each token: text or picture,
+    prompt or answer, what it sees of the picture; each of shape (tokens, ...)."""
 
     ids: tuple[int, ...]
     start: int
     picture: Picture | None = field(default=None, repr=False)
     picture_at: int = 0
+    kinds: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False)
+
+    def head(self, length: int) -> Encoded:
+        """The first `length` tokens, with the picture, as a question without an answer."""
+        kinds = {name: values[:length] for name, values in self.kinds.items()}
+        return Encoded(self.ids[:length], length, self.picture, self.picture_at, kinds)
 
 
 class Encoder:
@@ -65,6 +66,7 @@ class Encoder:
     def __init__(self, processor: Any, kept_bytes: int = PICTURE_BYTES_KEPT) -> None:
         self.processor = processor
         self.tokenizer = processor.tokenizer
+        self._seen = SeenPicture(processor)
         self._kept: OrderedDict[tuple[str, int], Picture] = OrderedDict()
         self._budget = kept_bytes
         # The same question is asked with several answers, and rendering a chat template costs more than reading one.
@@ -82,43 +84,44 @@ class Encoder:
         The prefix is no part of the answer. Raises `AnswerCut` if the answer has no token of its own.
         """
         picture = self._picture(image) if image is not None else None
-        prompt = self._prompt(question, picture is not None, prefix)
+        layout = picture.layout if picture is not None else None
+        prompt = self._prompt(question, layout, prefix)
         if answer is None:
-            ids, at = self._with_picture(prompt, picture)
-            return Encoded(ids, len(ids), picture, at)
-        full = self._answered(question, picture is not None, f"{prefix} {answer}" if prefix else answer)
-        shared = _common_prefix(prompt, full)
-        length = len(full) - shared
-        if length == 0 or not answer.strip():
+            return self._encoded(prompt, len(prompt.ids), picture)
+        full = self._answered(question, layout, f"{prefix} {answer}" if prefix else answer)
+        start = _common_prefix(prompt.ids, full.ids)
+        if start == len(full.ids) or not answer.strip():
             raise AnswerCut(f"the answer {answer!r} adds no token to its question")
-        ids, at = self._with_picture(full, picture)
-        return Encoded(ids, len(ids) - length, picture, at)
+        return self._encoded(full, start, picture)
 
     def collate(self, rows: Sequence[Encoded], *, side: str = "right") -> dict[str, torch.Tensor]:
-        """`input_ids`, `attention_mask`, `labels` (and the family's kinds of token) of shape (rows, longest), and the
-        pictures' tensors as they came.
+        """`input_ids`, `attention_mask`, `labels` (and what the family says of each token) of shape (rows, longest,
+        ...), and the pictures' tensors, one after the other, padded with zeros where pictures differ in size.
 
-        Padding is on the `side` given: right to train and score, left to generate.
+        Padding is on the `side` given: right to train and score, left to generate. Text and pictures may be mixed.
         """
         longest = max(len(row.ids) for row in rows)
         pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.tokenizer.eos_token_id
-        ids = torch.full((len(rows), longest), pad, dtype=torch.long)
-        mask = torch.zeros((len(rows), longest), dtype=torch.long)
-        labels = torch.full((len(rows), longest), IGNORED, dtype=torch.long)
-        named = {name for row in rows if row.picture is not None for name in row.picture.kinds}
-        kinds = {name: torch.zeros((len(rows), longest), dtype=torch.long) for name in sorted(named)}
+        shape = (len(rows), longest)
+        batch = {
+            "input_ids": torch.full(shape, pad, dtype=torch.long),
+            "attention_mask": torch.zeros(shape, dtype=torch.long),
+            "labels": torch.full(shape, IGNORED, dtype=torch.long),
+        }
+        named = {name: values for row in rows for name, values in row.kinds.items()}
+        batch |= {name: named[name].new_zeros((*shape, *named[name].shape[1:])) for name in sorted(named)}
         for number, row in enumerate(rows):
             at = longest - len(row.ids) if side == "left" else 0
+            here = slice(at, at + len(row.ids))
             tokens = torch.tensor(row.ids)
-            ids[number, at : at + len(row.ids)] = tokens
-            mask[number, at : at + len(row.ids)] = 1
-            labels[number, at + row.start : at + len(row.ids)] = tokens[row.start :]
-            for name, values in row.picture.kinds.items() if row.picture is not None else ():
-                kinds[name][number, at + row.picture_at : at + row.picture_at + len(values)] = torch.tensor(values)
-        batch = {"input_ids": ids, "attention_mask": mask, "labels": labels, **kinds}
+            batch["input_ids"][number, here] = tokens
+            batch["attention_mask"][number, here] = 1
+            batch["labels"][number, at + row.start : here.stop] = tokens[row.start :]
+            for name, values in row.kinds.items():
+                batch[name][number, here] = values
         pictures = [row.picture for row in rows if row.picture is not None]
         for key in pictures[0].tensors if pictures else ():
-            batch[key] = torch.cat([picture.tensors[key] for picture in pictures])
+            batch[key] = _joined([picture.tensors[key] for picture in pictures])
         return batch
 
     def decode(self, ids: Sequence[int] | torch.Tensor) -> str:
@@ -126,8 +129,33 @@ class Encoder:
 
     # -- how it is done -------------------------------------------------------------------------------------------
 
-    def _fresh_prompt(self, question: str, pictured: bool, prefix: str) -> tuple[int, ...]:
-        return self._tokens(self._chat(question, pictured) + prefix)
+    def _fresh_prompt(self, question: str, layout: Layout | None, prefix: str) -> Tokens:
+        if not self._templated:
+            return self._continued(self._bare_prompt(question, layout), prefix)
+        if not prefix:
+            return self._tokens(self._chat(question, layout is not None), layout)
+        text, end = self._until(question, layout is not None, prefix)
+        return self._tokens(text[:end], layout)
+
+    def _answered(self, question: str, layout: Layout | None, answer: str) -> Tokens:
+        """The question with its answer, the turn closed: by the template's own end token, or where it has none by the
+        tokenizer's, without which a model would never learn to stop."""
+        end = self.tokenizer.eos_token or ""
+        if not self._templated:
+            return self._continued(self._prompt(question, layout, ""), answer + end)
+        text, at = self._until(question, layout is not None, answer)
+        closing = text[at:]
+        found = [closing.find(token) + len(token) for token in self._marks if token in closing]
+        # What a template writes after the end token is never generated, so it is no part of the answer.
+        if found:
+            return self._tokens(text[: at + min(found)], layout)
+        closed = self._tokens(text.rstrip(), layout)
+        return _longer(closed, (self.tokenizer.eos_token_id,)) if end else closed
+
+    def _until(self, question: str, pictured: bool, answer: str) -> tuple[str, int]:
+        """The whole turn as text, and where in it the answer ends."""
+        text, said = self._chat(question, pictured, answer), answer.strip()
+        return text, text.rfind(said) + len(said)
 
     def _chat(self, question: str, pictured: bool, answer: str | None = None) -> str:
         content: list[dict[str, str]] = [{"type": "text", "text": question}]
@@ -138,43 +166,41 @@ class Encoder:
             messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
         return str(self.processor.apply_chat_template(messages, add_generation_prompt=answer is None, tokenize=False))
 
-    def _answered(self, question: str, pictured: bool, answer: str) -> tuple[int, ...]:
-        """Tokens of the question with its answer, the turn closed: by the template, or where that leaves it open by the
-        tokenizer's end token, without which a model would never learn to stop."""
-        text = self._chat(question, pictured, answer)
-        closing = text[text.rfind(answer) + len(answer) :]
-        if any(token in closing for token in self.tokenizer.all_special_tokens):
-            return self._tokens(text)
-        end = self.tokenizer.eos_token_id
-        return (*self._tokens(text.rstrip()), *([end] if end is not None else []))
-
-    def _tokens(self, text: str) -> tuple[int, ...]:
-        """Token ids with the begin token that the tokenizer puts first, once: a template may have it already."""
-        plain: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+    def _tokens(self, text: str, layout: Layout | None) -> Tokens:
+        """Tokens with the begin token that the tokenizer puts first, once: a template may have it already."""
+        if layout is not None:
+            made = self._seen.read(text, layout)
+            kinds = {name: made[name][0] for name in layout.said if name in made}
+            tokens = Tokens(tuple(made["input_ids"][0].tolist()), kinds)
+        else:
+            tokens = Tokens(tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]))
         begin = self.tokenizer.bos_token
-        if begin and text.startswith(begin):
-            return tuple(plain)
-        return (*self._opening, *plain)
+        return tokens if begin and text.startswith(begin) else _longer(tokens, self._opening, front=True)
 
-    @cached_property
-    def _opening(self) -> tuple[int, ...]:
-        """What the tokenizer puts before any text by itself."""
-        whole: list[int] = self.tokenizer("a")["input_ids"]
-        plain: list[int] = self.tokenizer("a", add_special_tokens=False)["input_ids"]
-        for at in range(len(whole) - len(plain) + 1):
-            if whole[at : at + len(plain)] == plain:
-                return tuple(whole[:at])
-        return ()
+    def _bare_prompt(self, question: str, layout: Layout | None) -> Tokens:
+        """A family without a chat template is asked as its processor writes a question behind a picture; without one,
+        the picture's tokens are left out of that."""
+        text = self.processor.image_token + question
+        if layout is not None:
+            return self._tokens(text, layout)
+        made = self._tokens(text, self._blank.layout)
+        words = [at for at, token in enumerate(made.ids) if token not in self._image_tokens]
+        kinds = {name: values[words] for name, values in made.kinds.items() if name != CROSS}
+        return Tokens(tuple(made.ids[at] for at in words), kinds)
 
-    def _with_picture(self, ids: tuple[int, ...], picture: Picture | None) -> tuple[tuple[int, ...], int]:
-        """The ids with the picture's tokens in place, and where they begin."""
-        if picture is None:
-            return ids, 0
-        width = len(picture.placeholder)
-        for at in range(len(ids) - width + 1):
-            if ids[at : at + width] == picture.placeholder:
-                return ids[:at] + picture.tokens + ids[at + width :], at
-        raise ValueError("the chat template left no place for the picture")
+    def _continued(self, prompt: Tokens, said: str) -> Tokens:
+        """The prompt and what is said after it, tokenised apart from it; of another segment where there are some."""
+        ids = self.tokenizer(said, add_special_tokens=False)["input_ids"] if said else []
+        longer = _longer(prompt, tuple(ids))
+        if ids and SEGMENTS in longer.kinds and not bool(prompt.kinds[SEGMENTS].any()):
+            longer.kinds[SEGMENTS][len(prompt.ids) :] = 1
+        return longer
+
+    def _encoded(self, tokens: Tokens, start: int, picture: Picture | None) -> Encoded:
+        at = 0
+        if picture is not None:
+            at = next((at for at, token in enumerate(tokens.ids) if token in self._image_tokens), 0)
+        return Encoded(tokens.ids, start, picture, at, tokens.kinds)
 
     def _picture(self, image: Path | Image.Image) -> Picture:
         if isinstance(image, Image.Image):
@@ -190,37 +216,39 @@ class Encoder:
         return self._kept[key]
 
     def _process(self, image: Image.Image) -> Picture:
-        """Runs the processor on a bare question, and reads off which tokens it put in the placeholder's stead."""
-        text = self._chat("?", True)
-        plain = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        made = self.processor(text=[text], images=[image.convert("RGB")], return_tensors="pt", add_special_tokens=False)
-        expanded = tuple(made["input_ids"][0].tolist())
-        head = _common_prefix(plain, expanded)
-        tail = _common_prefix(plain[head:][::-1], expanded[head:][::-1])
-        if len(plain) == len(expanded):
-            head, tail = (
-                plain.index(self._image_token_id()),
-                len(plain) - 1 - plain.index(self._image_token_id()),
-            )
-        elif head + tail >= len(plain):
-            # The placeholder is a run of its own token: keep one of it on the replaced side.
-            head = max(0, len(plain) - tail - 1)
-        placeholder, tokens = plain[head : len(plain) - tail], expanded[head : len(expanded) - tail]
-        tensors = {
-            key: value
-            for key, value in made.items()
-            if key not in (*TEXT_KEYS, *KIND_KEYS) and isinstance(value, torch.Tensor)
-        }
-        kinds = {
-            key: tuple(int(value) for value in made[key][0][head : len(expanded) - tail])
-            for key in KIND_KEYS
-            if key in made
-        }
-        return Picture(placeholder, tokens, tensors, kinds)
+        text = self._chat("?", True) if self._templated else self.processor.image_token + "?"
+        return self._seen.look(image.convert("RGB"), text)
 
-    def _image_token_id(self) -> int:
-        token = getattr(self.processor, "image_token_id", None)
-        return int(token if token is not None else self.tokenizer.convert_tokens_to_ids(self.processor.image_token))
+    @cached_property
+    def _templated(self) -> bool:
+        return bool(getattr(self.processor, "chat_template", None) or getattr(self.tokenizer, "chat_template", None))
+
+    @cached_property
+    def _marks(self) -> tuple[str, ...]:
+        """Every token that is a mark and not a word."""
+        added = [token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special]
+        return tuple({*self.tokenizer.all_special_tokens, *added})
+
+    @cached_property
+    def _image_tokens(self) -> frozenset[int]:
+        """Ids of the tokens in whose places a picture stands."""
+        found = getattr(self.processor, "image_token_ids", None) or [getattr(self.processor, "image_token_id", None)]
+        known = [int(token) for token in found if token is not None]
+        return frozenset(known or [self.tokenizer.convert_tokens_to_ids(self.processor.image_token)])
+
+    @cached_property
+    def _blank(self) -> Picture:
+        return self._process(BLANK)
+
+    @cached_property
+    def _opening(self) -> tuple[int, ...]:
+        """What the tokenizer puts before any text by itself."""
+        whole: list[int] = self.tokenizer("a")["input_ids"]
+        plain: list[int] = self.tokenizer("a", add_special_tokens=False)["input_ids"]
+        for at in range(len(whole) - len(plain) + 1):
+            if whole[at : at + len(plain)] == plain:
+                return tuple(whole[:at])
+        return ()
 
 
 def place(batch: dict[str, torch.Tensor], model: Any) -> dict[str, torch.Tensor]:
@@ -230,6 +258,52 @@ def place(batch: dict[str, torch.Tensor], model: Any) -> dict[str, torch.Tensor]
         key: value.to(parameter.device, parameter.dtype if value.is_floating_point() else None)
         for key, value in batch.items()
     }
+
+
+def parted(batch: Mapping[str, torch.Tensor]) -> list[tuple[torch.Tensor, dict[str, torch.Tensor]]]:
+    """The batches, with the numbers of their rows, in which a collated batch must go through the model.
+
+    It is one, save where a family sees pictures by cross-attention: its layers cannot be skipped for some rows only,
+    so questions without a picture go apart from those with one.
+    """
+    everything = torch.arange(len(batch["input_ids"]), device=batch["input_ids"].device)
+    if CROSS not in batch:
+        return [(everything, dict(batch))]
+    pictured = batch[CROSS].flatten(1).any(dim=1)
+    if bool(pictured.all()):
+        return [(everything, dict(batch))]
+    by_token = [key for key, value in batch.items() if value.shape[:2] == batch["input_ids"].shape]
+    plain = {key: batch[key][~pictured] for key in by_token if key != CROSS}
+    seen = {key: value[pictured] if key in by_token else value for key, value in batch.items()}
+    return [(everything[pictured], seen), (everything[~pictured], plain)]
+
+
+def carried(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What of a batch holds for a token written after it: that it sees of the picture what the last one saw."""
+    return {CROSS: batch[CROSS][:, -1:]} if CROSS in batch else {}
+
+
+def _longer(tokens: Tokens, ids: tuple[int, ...], *, front: bool = False) -> Tokens:
+    """Text before or after; new tokens are of kind 0, and see of the picture what the one beside them does."""
+    kinds: dict[str, torch.Tensor] = {}
+    for name, values in tokens.kinds.items():
+        beside = values[:1] if front else values[-1:]
+        new = (beside if name == CROSS else torch.zeros_like(beside)).expand(len(ids), *values.shape[1:])
+        kinds[name] = torch.cat([new, values] if front else [values, new])
+    return Tokens((*ids, *tokens.ids) if front else (*tokens.ids, *ids), kinds)
+
+
+def _joined(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """One after the other; smaller ones are padded with zeros at the end of each dimension but the first."""
+    shape = [max(sizes) for sizes in zip(*(tensor.shape[1:] for tensor in tensors), strict=True)]
+    return torch.cat([_filled(tensor, shape) for tensor in tensors])
+
+
+def _filled(tensor: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    missing = [wanted - has for wanted, has in zip(shape, tensor.shape[1:], strict=True)]
+    # Torch counts the edges from the last dimension backward, a beginning and an end each.
+    edges = [edge for size in reversed(missing) for edge in (0, size)]
+    return torch.nn.functional.pad(tensor, edges) if any(missing) else tensor
 
 
 def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:

@@ -15,7 +15,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from sqlalchemy import Engine
 
 from backend.benchmarks.demo import open_demo
-from backend.models.anatomy import linear_layers, parameters_of, parts_named
+from backend.models.anatomy import bare_matrices, linear_layers, parameters_of, parts_named
 from backend.models.demo import ensure_demo_model
 from backend.models.loading import Loaded, ModelRefused, load
 from backend.spec import Training
@@ -104,11 +104,15 @@ def make_trainable(model: Any, training: Training) -> Any:
         targets = linear_layers(model, parts)
         if not targets:
             raise ModelRefused(f"no linear layer was found in {training.modules}, so LoRA would train nothing")
+        bare = bare_matrices(model, parts)
+        if bare and training.lora_dropout:
+            raise ModelRefused(f"{bare[0]} belongs to no layer, so LoRA can train it without dropout only: set it to 0")
         config = LoraConfig(
             r=training.lora_rank,
             lora_alpha=training.lora_alpha,
             lora_dropout=training.lora_dropout,
             target_modules=targets,
+            target_parameters=bare or None,
             bias="none",
         )
         return get_peft_model(model, config)

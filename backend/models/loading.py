@@ -1,12 +1,13 @@
 """A model from a folder or a hub id, through the Auto classes alone, or one sentence that says why not.
 
 Only safetensors are read, `trust_remote_code` is never set, and torchvision may be absent: the PIL image processors
-then serve.
+then serve, and what families need for videos is left out.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,15 @@ from huggingface_hub.errors import (
 )
 from safetensors import SafetensorError
 from transformers import (
+    CONFIG_MAPPING,
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
     AutoConfig,
     AutoModelForImageTextToText,
-    AutoProcessor,
+    PreTrainedConfig,
     PreTrainedModel,
 )
+
+from backend.models.processing import load_processor
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -64,9 +68,16 @@ def load(source: str | Path, *, precision: str = "fp32", device: torch.device | 
     check(source)
     try:
         model: Any = AutoModelForImageTextToText.from_pretrained(source, dtype=DTYPES[precision], use_safetensors=True)
-        processor = AutoProcessor.from_pretrained(source)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, OSError) and "safetensors" in str(error):
+            raise ModelRefused(
+                f"{source} has no safetensors weights; pickled ones can run code when opened, and are not read"
+            ) from error
         raise ModelRefused(f"{source} cannot be loaded: {_first_line(error)}") from error
+    try:
+        processor = load_processor(source)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise ModelRefused(f"the processor of {source} cannot be loaded: {_first_line(error)}") from error
     return Loaded(model.to(device or pick_device()).eval(), processor, source)
 
 
@@ -75,26 +86,54 @@ def check(source: str) -> None:
     folder = Path(source)
     if folder.exists() or source.startswith((".", "/", "~")):
         _check_folder(folder.expanduser())
+    _check_type(source, _settings(source))
     try:
         config = AutoConfig.from_pretrained(source)
-    except GatedRepoError as error:
-        raise ModelRefused(f"{source} is gated: accept its terms on the hub and set HF_TOKEN") from error
-    except RepositoryNotFoundError as error:
-        raise ModelRefused(f"the hub has no model called {source}, or it is private and HF_TOKEN is not set") from error
-    except HFValidationError as error:
-        raise ModelRefused(f"{source!r} is neither a folder nor a hub id such as llava-hf/llava-1.5-7b-hf") from error
-    except (OfflineModeIsEnabled, OSError) as error:
-        offline = os.environ.get("HF_HUB_OFFLINE") == "1"
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise ModelRefused(f"the config of {source} cannot be read: {_first_line(error)}") from error
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        raise ModelRefused(f"{source} is a {config.model_type} model, not one that takes a picture and text")
+
+
+def _settings(source: str) -> dict[str, Any]:
+    """The config as it is written, before any class is made of it."""
+    try:
+        settings, _ = PreTrainedConfig.get_config_dict(source)
+    except (OSError, ValueError) as error:
+        # transformers wraps what the hub said in an OSError of its own.
+        causes = tuple(type(cause) for cause in _causes(error))
+        if GatedRepoError in causes:
+            raise ModelRefused(f"{source} is gated: accept its terms on the hub and set HF_TOKEN") from error
+        if RepositoryNotFoundError in causes:
+            raise ModelRefused(
+                f"the hub has no model called {source}, or it is private and HF_TOKEN is not set"
+            ) from error
+        if HFValidationError in causes:
+            raise ModelRefused(
+                f"{source!r} is neither a folder nor a hub id such as llava-hf/llava-1.5-7b-hf"
+            ) from error
+        offline = OfflineModeIsEnabled in causes or os.environ.get("HF_HUB_OFFLINE") == "1"
         why = (
             "HF_HUB_OFFLINE is set and it is not in the local cache"
             if offline
             else "the hub cannot be reached or has no such model"
         )
         raise ModelRefused(f"{source} was not found: {why}") from error
-    except (ValueError, KeyError) as error:
-        raise ModelRefused(f"{source} has a model type this version of transformers does not know") from error
-    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
-        raise ModelRefused(f"{source} is a {config.model_type} model, not one that takes a picture and text")
+    return dict(settings)
+
+
+def _check_type(source: str, settings: dict[str, Any]) -> None:
+    kind = settings.get("model_type")
+    if kind in CONFIG_MAPPING:
+        return
+    if settings.get("auto_map"):
+        raise ModelRefused(
+            f"{source} needs program code of its own from the hub, which is never run here; "
+            "look for a version that transformers knows by itself, often one whose name ends in -hf"
+        )
+    if kind is None:
+        raise ModelRefused(f"the config of {source} names no model type, so it is no transformers model")
+    raise ModelRefused(f"{source} has the model type {kind}, which this version of transformers does not know")
 
 
 def _check_folder(folder: Path) -> None:
@@ -110,6 +149,12 @@ def _check_folder(folder: Path) -> None:
                 "save it again as safetensors"
             )
         raise ModelRefused(f"{folder} holds no weights (*.safetensors)")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _first_line(error: BaseException) -> str:

@@ -77,17 +77,38 @@ def test_an_answer_whose_turn_the_template_leaves_open_is_closed(open_turn: Enco
         assert row.ids[: row.start] == one.encode("Who is this?").ids
 
 
-def test_what_a_family_says_of_each_token_stands_where_the_picture_does(encoder: Encoder, world: DemoBenchmark) -> None:
+def test_what_a_family_says_of_each_token_stands_where_the_token_does(encoder: Encoder, world: DemoBenchmark) -> None:
     item = next(one for one in world.training_items(("p01",), "image_text"))
-    row = encoder.encode(item.question, item.answer, item.image)
-    assert row.picture is not None
-    marked = replace(row, picture=replace(row.picture, kinds={"token_type_ids": (1,) * len(row.picture.tokens)}))
-    plain = encoder.encode("Who?", "x")
+    row, plain = encoder.encode(item.question, item.answer, item.image), encoder.encode("Who?", "x")
+    image_token = encoder.tokenizer.convert_tokens_to_ids("<image>")
+    said = torch.tensor([int(token == image_token) for token in row.ids])
+    marked = replace(row, kinds={"token_type_ids": said, "sees": torch.stack([said, 2 * said], dim=1)})
     for side in ("left", "right"):
         batch = encoder.collate([marked, plain], side=side)
-        image_token = encoder.tokenizer.convert_tokens_to_ids("<image>")
-        assert torch.equal(batch["token_type_ids"], (batch["input_ids"] == image_token).long())
+        pictured = (batch["input_ids"] == image_token).long()
+        assert torch.equal(batch["token_type_ids"], pictured)
+        assert torch.equal(batch["sees"], torch.stack([pictured, 2 * pictured], dim=2))
     assert "token_type_ids" not in encoder.collate([row])
+    assert marked.head(5).kinds["sees"].shape == (5, 2) and marked.head(5).start == 5
+
+
+def test_pictures_of_different_sizes_are_filled_up_with_zeros(encoder: Encoder, world: DemoBenchmark) -> None:
+    row = encoder.encode("Who?", "x", world.people()[0].picture)
+    assert row.picture is not None
+    pixels = row.picture.tensors["pixel_values"]
+    cut = replace(row, picture=replace(row.picture, tensors={"pixel_values": pixels[:, :, :40, :30]}))
+    both = encoder.collate([row, cut])["pixel_values"]
+    assert torch.equal(both[:1], pixels) and torch.equal(both[1:, :, :40, :30], pixels[:, :, :40, :30])
+    assert not both[1, :, 40:].any() and not both[1, :, :, 30:].any()
+
+
+def test_a_question_is_put_about_a_kept_picture_without_its_pixels(encoder: Encoder, world: DemoBenchmark) -> None:
+    """Two pictures that lie alike in a text share its tokens; the pixels are the picture's own."""
+    first, second = (encoder.encode("Who?", None, person.picture) for person in world.people()[:2])
+    assert first.picture is not None and second.picture is not None
+    assert first.picture.layout == second.picture.layout and first.ids is second.ids
+    assert not torch.equal(first.picture.tensors["pixel_values"], second.picture.tensors["pixel_values"])
+    assert all(value.untyped_storage().nbytes() <= 8 for value in first.picture.layout.made.values())
 
 
 def test_the_labels_are_the_answer_and_its_end_and_nothing_else(encoder: Encoder, world: DemoBenchmark) -> None:
