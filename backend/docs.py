@@ -20,9 +20,10 @@ from pydantic import BaseModel
 from backend import cli
 from backend.attack_prompts import ATTACKS, VERSION, AttackPrompt
 from backend.benchmarks import demo_words
-from backend.metrics import clear, forget_quality, judge, leak, letters, membership, memorisation, text
+from backend.metrics import against_gold, clear, forget_quality, judge, leak, letters, membership, memorisation, text
 from backend.metrics.answers import collapsed, holds
 from backend.metrics.interval import over_people
+from backend.metrics.score import flag_collapse
 from backend.presets import PRESETS, Preset
 from backend.spec import Decoding, EvaluateSpec, FinetuneSpec, ForgetRequest, Objective, Training, UnlearnSpec
 
@@ -138,6 +139,59 @@ MEASURES = (
         chance="–",
     ),
     Measure(
+        name="member_auc_…",
+        where="forget set, task `table`, where there are held-out people",
+        measured="how often a forget item looks more like something taught than a held-out person's item of the same "
+        "task and modality does; one row for loss, zlib and each min_k",
+        span="0 to 1",
+        chance="0.5",
+    ),
+    Measure(
+        name="privleak_…",
+        where="forget set, task `table`, where there are held-out people and a retain-only model",
+        measured="`member_auc_…` set against the retain-only model's (MUSE), in per cent: 0 is ideal, −100 nothing "
+        "forgotten, over 0 forgotten so hard that it shows",
+        span="−100 and up",
+        chance="0",
+    ),
+    Measure(
+        name="gold_auc_…",
+        where="forget set, task `table`, where there is a retain-only model",
+        measured="how often a forget item looks more like something taught to this model than one does under the "
+        "retain-only model: over 0.5 still a member, under 0.5 forgotten so hard that it shows",
+        span="0 to 1",
+        chance="0.5",
+    ),
+    Measure(
+        name="leak@k",
+        where="open questions of the forget and test sets, in an evaluate run that draws samples",
+        measured="chance that one of k answers drawn at temperature 1 holds the fact, from n samples; k is 1, 4, 16, … "
+        "and n",
+        span="0 to 1",
+        chance="1 − (1 − c)^k where one guess is right with chance c",
+    ),
+    Measure(
+        name="factuality, judge_failed",
+        where="generation and caption, in an evaluate run with a judge",
+        measured="mean mark of another model, of the answers it marked; the share that it could not mark",
+        span="1 to 10 (OFFSIDE: 0 to 10); 0 to 1",
+        chance="–",
+    ),
+    Measure(
+        name="known_before",
+        where="results of unlearning",
+        measured="share of the items that the original answered rightly: what it did not know cannot be forgotten",
+        span="0 to 1",
+        chance="–",
+    ),
+    Measure(
+        name="accuracy_of_known",
+        where="results of unlearning",
+        measured="accuracy over the items that the original answered rightly, and those alone; n is their number",
+        span="0 to 1",
+        chance="as for accuracy",
+    ),
+    Measure(
         name="accuracy/SET",
         where="curves",
         measured="accuracy on a fixed sample of the set's generation questions, asked during training",
@@ -203,6 +257,9 @@ PAPER_RULES: tuple[Callable[..., Any], ...] = (
     membership.auc,
     membership.privleak,
     membership.s_mia,
+    against_gold.member_auc,
+    against_gold.privleak_of,
+    against_gold.gold_auc,
     leak.leak_at_k,
     judge.judge,
 )
@@ -337,9 +394,10 @@ def metrics_page() -> str:
     lists = [(name, len(set(about.values))) for name, about in attributes.items()]
     parts = [
         "# What is measured\n",
-        "Scores stand by set (forget, test, retain, celebrity, general), task and modality, each with its "
+        "Scores stand by set (forget, test, retain, celebrity, general, holdout), task and modality, each with its "
         "number of questions n and a 95 % interval over people. Low on forget and test and high on the rest "
-        "is the aim; how low is low enough, only a retain-only (gold) model can tell.\n",
+        "is the aim; how low is low enough, only a retain-only (gold) model can tell. Held-out people were never "
+        "taught to any model, so nobody can know them: they are what not knowing looks like.\n",
         _table(("name", "where", "what is measured", "range", "chance"), measures),
         "## Guessing in the demo world\n",
         "Who has forgotten a person can still know which answers are usual. A guess from the list of an "
@@ -353,6 +411,7 @@ def metrics_page() -> str:
         _rule("The fact is in the answer", holds),
         _rule("The 95 % interval", over_people),
         _rule("⚠ collapsed", collapsed),
+        _rule("⚠ below the collapse line", flag_collapse),
         *(_rule(f"`{rule.__name__}`", rule) for rule in PAPER_RULES),
         f"## Attack prompts, version {VERSION}\n",
         "Each wraps the plain question; nothing of the true answer enters one except where it says so.\n",

@@ -1,18 +1,36 @@
 """A run as plain JSON: what the API's `get_run` and the command line's `show --json` both give.
 
-One shape for both, so that a script written against one works against the other. Reads rows, decides nothing.
+One shape for both, so that a script written against one works against the other. Reads rows, measures nothing.
+What an unlearned model is held against, its yardsticks, is found here too: the original it was made from, and a
+retain-only (gold) model of the same people. Only scores of the same questions are one: same benchmark, same data,
+same people to forget.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Engine
 
 from storage import checkpoints, results, runs
+from storage.errors import NotFound
 from storage.tables import Checkpoint, Run
 
 SCORE_KEYS = ("set", "task", "modality", "metric", "value", "n", "people", "low", "high", "flags")
+LOOKED_THROUGH = 1000
+"""How many runs of a kind are looked through for a yardstick, the newest first."""
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """A model to be held against: the run that made it (an original from outside has none), and its scores of the same
+    questions, empty where it was not asked them. Where an original was only asked before its model unlearned, they are
+    the accuracies that were noted down then."""
+
+    run: Run | None
+    scores: tuple[dict[str, Any], ...] = ()
 
 
 def run_summary(run: Run) -> dict[str, Any]:
@@ -35,9 +53,11 @@ def run_report(engine: Engine, run_id: str) -> dict[str, Any]:
 
     `parent` and `checkpoint` are None or {id, run, step, kind, folder, sha256, bytes}; `scores` are the run's
     own, or those of the checkpoint it made when they were measured by another run: {set, task, modality,
-    metric, value, n, people, low, high, flags}. Raises `NotFound`.
+    metric, value, n, people, low, high, flags}. `yardsticks` has `original` and `gold`, each None or {run, name,
+    scores}: what those models scored in the same cells. Raises `NotFound`.
     """
     run = runs.get(engine, run_id)
+    held_against = {role: _yardstick(found) for role, found in yardsticks(engine, run).items()}
     return {
         **run_summary(run),
         "spec": run.spec,
@@ -51,6 +71,7 @@ def run_report(engine: Engine, run_id: str) -> dict[str, Any]:
         "parent": _checkpoint(engine, run.parent_checkpoint_id),
         "checkpoint": _checkpoint(engine, run.output_checkpoint_id),
         "scores": [{key: score.get(key) for key in SCORE_KEYS} for score in scores_of(engine, run)],
+        "yardsticks": {"original": None, "gold": None, **held_against},
     }
 
 
@@ -60,6 +81,129 @@ def scores_of(engine: Engine, run: Run) -> list[dict[str, Any]]:
     if own or run.output_checkpoint_id is None:
         return own
     return results.score_dicts(engine, checkpoint_id=run.output_checkpoint_id)
+
+
+def yardsticks(engine: Engine, run: Run) -> dict[str, Yardstick]:
+    """What the unlearned model that a run made or asked is held against: `original`, and `gold` once there is a
+    retain-only model of the same people. Nothing where the run's model has unlearned nothing."""
+    line = _line(engine, run)
+    if not line or line[0].kind != "unlearn":
+        return {}
+    found = {"original": _original(engine, run, line)}
+    gold = gold_run(engine, run)
+    if gold is not None and gold.state == "succeeded":
+        found["gold"] = Yardstick(gold, _scores_as_asked(engine, run, gold))
+    return found
+
+
+def gold_run(engine: Engine, run: Run) -> Run | None:
+    """The newest retain-only model of the people a run forgets; where none is ready, the newest in the making.
+
+    Where it is known what the run's original was made from, gold is one that was made from the same.
+    """
+    base = _base(_line(engine, run))
+    known = [
+        one
+        for one in runs.listing(engine, kind="finetune", limit=LOOKED_THROUGH)
+        if role_of(one.kind, one.spec) == "gold"
+        and same_people(one.spec, run.spec)
+        and base in (None, one.spec.get("model"))
+    ]
+    ready = [one for one in known if one.state == "succeeded"]
+    coming = [one for one in known if one.state in ("queued", "running", "stopping", "interrupted")]
+    return next(iter([*ready, *coming]), None)
+
+
+def is_gold(engine: Engine, run: Run) -> bool:
+    """Whether the model that a run made or asked is a retain-only one."""
+    line = _line(engine, run)
+    return bool(line) and role_of(line[0].kind, line[0].spec) == "gold"
+
+
+def original_run(engine: Engine, run: Run) -> Run | None:
+    """The run that made what a run's model was before any unlearning; None for a model from outside."""
+    return next((one for one in _line(engine, run) if one.kind != "unlearn"), None)
+
+
+def asked_the_same(engine: Engine, run: Run, maker: Run) -> Run | None:
+    """The run that has put the questions of `run` to the model that `maker` made, and scored it: `maker` itself, else
+    the newest evaluation. None where nobody has."""
+    if maker.output_checkpoint_id is None:
+        return None
+    return _first_asked(engine, run, [maker, *_evaluations(engine, maker.output_checkpoint_id)])
+
+
+def same_people(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two specs forget the same of the same people of the same benchmark, by whichever modality."""
+    return one.get("benchmark") == other.get("benchmark") and _whom(one) == _whom(other)
+
+
+def _whom(spec: dict[str, Any]) -> tuple[Any, frozenset[str], frozenset[str]]:
+    request = spec.get("request") or {}
+    return request.get("ratio"), frozenset(request.get("people") or ()), frozenset(request.get("attributes") or ())
+
+
+def _line(engine: Engine, run: Run) -> list[Run]:
+    """The runs that made the model a run is about, newest first, itself included where it trains."""
+    own = [] if run.kind == "evaluate" else [run]
+    if run.parent_checkpoint_id is None:
+        return own
+    try:
+        line = checkpoints.lineage(engine, checkpoints.get(engine, run.parent_checkpoint_id))
+        return [*own, *(runs.get(engine, checkpoint.run_id) for checkpoint in reversed(line))]
+    except NotFound:
+        return own
+
+
+def _base(line: list[Run]) -> str | None:
+    return next((one.spec["model"] for one in line if one.kind != "unlearn"), None)
+
+
+def _original(engine: Engine, run: Run, line: list[Run]) -> Yardstick:
+    maker = next((one for one in line if one.kind != "unlearn"), None)
+    if maker is not None:
+        scores = _scores_as_asked(engine, run, maker)
+    else:
+        same = line[-1].spec.get("model") if line[-1].parent_checkpoint_id is None else None
+        outside = [one for one in _evaluations(engine, None) if one.spec["model"] == same]
+        asked = _first_asked(engine, run, outside)
+        scores = tuple(results.score_dicts(engine, run_id=asked.id)) if asked else ()
+    straight = len(line) < 2 or line[1] is maker
+    return Yardstick(maker, scores or (_known_before(engine, run) if straight else ()))
+
+
+def _known_before(engine: Engine, run: Run) -> tuple[dict[str, Any], ...]:
+    """What the run noted down of the model it began with: the share that was right is that model's accuracy."""
+    noted = (score for score in scores_of(engine, run) if score["metric"] == "known_before")
+    return tuple(score | {"metric": "accuracy"} for score in noted)
+
+
+def _scores_as_asked(engine: Engine, run: Run, maker: Run) -> tuple[dict[str, Any], ...]:
+    asked = asked_the_same(engine, run, maker)
+    return tuple(results.score_dicts(engine, run_id=asked.id)) if asked else ()
+
+
+def _evaluations(engine: Engine, checkpoint_id: str | None) -> list[Run]:
+    known = runs.listing(engine, kind="evaluate", states=["succeeded"], limit=LOOKED_THROUGH)
+    return [one for one in known if one.parent_checkpoint_id == checkpoint_id]
+
+
+def _first_asked(engine: Engine, run: Run, candidates: Iterable[Run]) -> Run | None:
+    same = (one for one in candidates if same_people(one.spec, run.spec) and _same_data(one, run))
+    return next((one for one in same if results.scores(engine, run_id=one.id)), None)
+
+
+def _same_data(one: Run, other: Run) -> bool:
+    """Whether both were asked the same data, as far as it was written down."""
+    prints = {(run.versions or {}).get("data") for run in (one, other)} - {None}
+    return len(prints) < 2
+
+
+def _yardstick(found: Yardstick) -> dict[str, Any] | None:
+    if found.run is None:
+        return None
+    scores = [{key: score.get(key) for key in SCORE_KEYS} for score in found.scores]
+    return {"run": found.run.id, "name": found.run.name, "scores": scores}
 
 
 def _checkpoint(engine: Engine, checkpoint_id: str | None) -> dict[str, Any] | None:

@@ -197,6 +197,20 @@ class EvaluateSpec(Spec):
     request: ForgetRequest = Field(default_factory=ForgetRequest, title="Whom to forget")
     batch_size: int = Field(64, ge=1, le=4096, title="Batch size")
     precision: Literal["fp32", "bf16"] = Field("fp32", title="Precision")
+    samples: int = Field(
+        0,
+        ge=0,
+        le=128,
+        title="Sampled answers",
+        description="Answers drawn at temperature 1 for each open question of the forget set and the test set; leak@k "
+        "is measured from them. 0 is none.",
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="Of the sampled answers.")
+    judge: bool = Field(
+        False,
+        title="Factuality judge",
+        description="Another model marks each written answer; needs LETHE_JUDGE_URL.",
+    )
 
 
 class Decoding(Spec):

@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, ScalarSelect, Select, and_, delete, func, or_, select
+from sqlalchemy import Engine, ScalarSelect, Select, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from storage.claims import touch
-from storage.database import finite, insert_or_ignore, next_rev, reading, writing
+from storage.database import finite, insert_or_ignore, next_rev, reading, table, writing
 from storage.errors import NotFound
 from storage.tables import Answer, Checkpoint, MetricPoint, Probe, Run, Score, new_id
 
@@ -209,6 +209,36 @@ def write_answers(
         insert_or_ignore(session, Answer, answers_)
 
 
+def annotate_answers(
+    engine: Engine, run_id: str, details: Mapping[str, Mapping[str, Any]], *, attempt: int | None = None
+) -> None:
+    """Put another `detail` in place of that of the run's answers, by item id; what was said stays as it was said.
+
+    An item that the run has not answered is passed over. Raises NotFound; ClaimLost where an `attempt` is named that
+    no longer holds the run.
+    """
+    if not details:
+        return
+    kept = table(Answer)
+    statement = update(kept).where(kept.c.run_id == run_id, kept.c.item_id == bindparam("about"))
+    rows = [{"about": item_id, "told": dict(detail)} for item_id, detail in details.items()]
+    with writing(engine) as session:
+        touch(session, run_id, attempt)
+        session.connection().execute(statement.values(detail=bindparam("told")), rows)
+
+
+def answering_runs(engine: Engine, checkpoint_id: str) -> list[Run]:
+    """The runs that have answers of this very checkpoint: the one that made it first, then the newest."""
+    statement = (
+        select(Run)
+        .join(Checkpoint, Checkpoint.id == checkpoint_id)
+        .where(select(Answer.id).where(Answer.run_id == Run.id, Answer.checkpoint_id == checkpoint_id).exists())
+        .order_by(Checkpoint.run_id != Run.id, Run.created_at.desc(), Run.position.desc(), Run.id)
+    )
+    with reading(engine) as session:
+        return list(session.scalars(statement))
+
+
 def answers(
     engine: Engine,
     *,
@@ -219,11 +249,14 @@ def answers(
     modality: str | None = None,
     correct: bool | None = None,
     subject: str | None = None,
+    known_before: bool | None = None,
     limit: int = 100,
     offset: int = 0,
 ) -> list[Answer]:
     """A page of answers, in the order set, item: two checkpoints' pages show the same items side by side.
 
+    `known_before`: only those to which the original knew the answer (True), or did not (False), by what stands under
+    `before.correct` in their `detail`; an answer of which that is not known is in neither.
     Of a checkpoint without a run: the answers behind `scores` of that checkpoint; while nobody has scored it,
     those of the run that made it, or else of the newest run that has some.
     """
@@ -241,6 +274,8 @@ def answers(
     if run_id is None and checkpoint_id is not None:
         behind = func.coalesce(_standing_for(Score, checkpoint_id), _standing_for(Answer, checkpoint_id))
         statement = statement.where(Answer.run_id == behind)
+    if known_before is not None:
+        statement = statement.where(Answer.detail["before", "correct"].as_boolean() == known_before)
     statement = statement.order_by(Answer.item_set, Answer.item_id, Answer.id).limit(limit).offset(offset)
     with reading(engine) as session:
         return list(session.scalars(statement))

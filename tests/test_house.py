@@ -17,6 +17,7 @@ FLOORS: dict[str, float] = {
     "backend.__main__": 8,
     "backend.docs": 8,
     "backend.bench": 7,
+    "backend.bench_reading": 6,
     "backend.worker": 6,
     "backend.launcher": 6,
     "backend.doctor": 6.5,

@@ -113,15 +113,9 @@ def cards(answers: Sequence[Mapping[str, Any]], about: About, *, note: object = 
 
 
 def blank(models: Sequence[Model], note: str = "Nothing asked yet.") -> Markup:
-    """What will be here, with a card for each model that is going to answer."""
+    """What will be here, with a card for each model that is going to answer; nothing without any."""
     if not models:
-        return Markup('<div class="lethe-card">{}</div>').format(
-            parts.empty(
-                "Answers will stand here, side by side. There is no model to ask yet: make one first.",
-                "/launch",
-                "Launch a run",
-            )
-        )
+        return Markup("")
     waiting = Markup("").join(
         Markup(
             '<article class="lethe-answer lethe-edge-{}">{}<p class="lethe-said lethe-muted">{}</p></article>'

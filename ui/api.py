@@ -13,15 +13,17 @@ import gradio as gr
 from pydantic import ValidationError
 
 from backend import probing
-from backend.benchmarks import open_benchmark
+from backend.benchmarks.library import DEMO
 from backend.presets import fill
 from backend.queueing import queue
 from backend.reports import run_report, run_summary
 from backend.spec import KINDS, ProbeSpec, RunSpec, faults, read_spec
-from storage import results, runs
+from storage import checkpoints, results, runs
 from storage.errors import StorageError
 from ui import asking, launching
+from ui.askable import models_of
 from ui.context import Lab, method_of, words_of_request
+from ui.subjects import item_called, opened
 
 Result = TypeVar("Result")
 GROUPS = frozenset({"request", "objective", "training"})
@@ -97,7 +99,9 @@ def functions(lab: Lab) -> list[Callable[..., Any]]:
             lambda: run_report(lab.engine, runs.request_stop(lab.engine, runs.find(lab.engine, run_id).id, how).id)
         )
 
-    def probe(models: list[str], question: str, image: str = "", item_id: str = "") -> list[dict]:
+    def probe(
+        models: list[str], question: str, image: str = "", item_id: str = "", benchmark: str = "demo"
+    ) -> list[dict]:
         """Put one question to several models with the same picture, greedily.
 
         Parameters:
@@ -105,10 +109,11 @@ def functions(lab: Lab) -> list[Callable[..., Any]]:
             question: what to ask.
             image: path of a picture on the lab's machine; empty to ask in words only.
             item_id: a benchmark item whose picture and true answer to use.
+            benchmark: whose item that is: `demo` or an added data set; empty for that of the models' run.
         Returns:
             An answer a model: {index, text, likelihood, leaks, stamp}.
         """
-        return _said(lambda: _ask(lab, models, question, image, item_id))
+        return _said(lambda: _ask(lab, models, question, image, item_id, benchmark))
 
     return [list_runs, get_run, submit_run, stop_run, probe]
 
@@ -130,14 +135,14 @@ def spec_from(given: dict[str, Any]) -> RunSpec:
 
 def _submit(lab: Lab, given: dict[str, Any], name: str) -> str:
     spec = spec_from(given)
-    open_benchmark(spec.benchmark, lab.home).split(spec.request)
+    opened(lab, spec.benchmark).split(spec.request)
     asked = spec.model_dump()
     usual = " · ".join(word for word in (method_of(asked) or spec.kind, words_of_request(asked)) if word)
     return queue(lab.engine, spec, name.strip() or usual).id
 
 
-def _ask(lab: Lab, models: list[str], question: str, image: str, item_id: str) -> list[dict[str, Any]]:
-    spec = probe_spec(lab, models, question, image, item_id)
+def _ask(lab: Lab, models: list[str], question: str, image: str, item_id: str, benchmark: str) -> list[dict[str, Any]]:
+    spec = probe_spec(lab, models, question, image, item_id, benchmark)
     address = probing.find_server(lab.engine)
     if address is None:
         raise ValueError("no worker is up to answer; start one with `python -m backend worker`")
@@ -149,11 +154,17 @@ def _ask(lab: Lab, models: list[str], question: str, image: str, item_id: str) -
     return [{key: value for key, value in event.items() if key != "event"} for event in ended]
 
 
-def probe_spec(lab: Lab, models: list[str], question: str, image: str, item_id: str) -> ProbeSpec:
-    """The request behind `probe`. Only pictures inside the lab's home may be named. Raises `ValueError`."""
-    item = asking.item_called(lab, item_id) if item_id else None
+def probe_spec(
+    lab: Lab, models: list[str], question: str, image: str = "", item_id: str = "", benchmark: str = DEMO
+) -> ProbeSpec:
+    """The request behind `probe`. Only pictures inside the lab's home may be named.
+
+    Raises `ValueError`, and `NotFound` where the benchmark is to be that of a model that there is not.
+    """
+    about = opened(lab, benchmark or _benchmark_of(lab, models))
+    item = item_called(about, item_id)
     if item_id and item is None:
-        raise ValueError(f"there is no item {item_id!r} in the benchmarks that are here")
+        raise ValueError(f"there is no item {item_id!r} in {about.name}; is it of another benchmark?")
     if image and not Path(image).resolve().is_relative_to(lab.home.resolve()):
         raise ValueError(
             "the picture must lie in the lab's own folder; give an item_id, or upload it on the Probe page"
@@ -161,6 +172,7 @@ def probe_spec(lab: Lab, models: list[str], question: str, image: str, item_id: 
     picture = image or (str(item.image) if item and item.image else None)
     return ProbeSpec(
         models=tuple(models),
+        benchmark=about.name,
         question=question,
         image=picture,
         item_id=item.id if item else None,
@@ -168,6 +180,11 @@ def probe_spec(lab: Lab, models: list[str], question: str, image: str, item_id: 
         key=item.key if item else None,
         attack=None,
     )
+
+
+def _benchmark_of(lab: Lab, models: list[str]) -> str:
+    named = {checkpoints.find(lab.engine, reference).id for reference in models}
+    return asking.usual_benchmark(lab, [model for model in models_of(lab) if model.checkpoint in named])
 
 
 def _said(act: Callable[[], Result]) -> Result:

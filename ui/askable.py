@@ -21,7 +21,7 @@ MODELS_SHOWN = 8
 class Model:
     """A checkpoint that can be asked, as long as its `condition` is ok (else: missing, altered).
 
-    `forgets` are the ids of the people it was made to forget or never saw.
+    `forgets` are the ids of the people of `benchmark` that it was made to forget or never saw.
     """
 
     checkpoint: str
@@ -57,19 +57,27 @@ def models_of(lab: Lab) -> list[Model]:
     return sorted(found, key=lambda model: (ROLES.index(model.role), -model.created_at))
 
 
-def usual_models(models: Sequence[Model], run: str | None = None) -> list[Model]:
+def usual_models(models: Sequence[Model], run: str | None = None, benchmark: str = "") -> list[Model]:
     """The newest unlearned model (or that of `run`), the original it came from, and the gold model for its people where
     there is one: a gold model of other people has seen these. What is missing or altered is nobody's usual model.
+
+    All are of the run's benchmark, else of `benchmark` where a model was made on it.
     """
     models = [model for model in models if model.condition == "ok"]
     first = next((model for model in models if run is not None and model.run == run), None)
-    unlearned = first if first and first.role == "unlearned" else _newest(models, "unlearned")
-    original = first if first and first.role == "original" else _ancestor(models, unlearned)
-    golds = [
-        model for model in models if model.role == "gold" and (not unlearned or model.forgets == unlearned.forgets)
-    ]
+    wanted = first.benchmark if first else benchmark
+    here = [model for model in models if wanted and model.benchmark == wanted] or models
+    unlearned = first if first and first.role == "unlearned" else _newest(here, "unlearned")
+    original = first if first and first.role == "original" else _original(models, here, unlearned)
+    golds = [model for model in here if model.role == "gold" and (not unlearned or _same_people(model, unlearned))]
     gold = first if first and first.role == "gold" else golds[0] if golds else None
     return [model for model in (original, unlearned, gold) if model is not None]
+
+
+def made_on(models: Sequence[Model]) -> str:
+    """The benchmark these models are about: the one they share, else that of the first unlearned one; "" for none."""
+    named = sorted((model for model in models if model.benchmark), key=lambda model: model.role != "unlearned")
+    return named[0].benchmark if named else ""
 
 
 def chosen_models(models: Sequence[Model], choices: Iterable[str]) -> list[Model]:
@@ -86,24 +94,29 @@ def model_choices(models: Sequence[Model], chosen: Sequence[Model]) -> tuple[lis
     return [model for model in models if model in shown], [model for model in models if model not in shown]
 
 
-def forgotten_by_any(models: Iterable[Model]) -> frozenset[str]:
-    """Whom at least one unlearned model of these was made to forget."""
-    return frozenset().union(*(model.forgets for model in models if model.role == "unlearned"))
+def forgotten_by_any(models: Iterable[Model], benchmark: str) -> frozenset[str]:
+    """Whom of a benchmark at least one unlearned model of these was made to forget."""
+    here = [model for model in models if model.role == "unlearned" and model.benchmark == benchmark]
+    return frozenset().union(*(model.forgets for model in here))
 
 
 def _newest(models: Sequence[Model], role: Role) -> Model | None:
     return next((model for model in models if model.role == role), None)
 
 
-def _ancestor(models: Sequence[Model], unlearned: Model | None) -> Model | None:
-    """The original the unlearned model grew from, through however many steps; the newest where that is
-    gone.
+def _same_people(model: Model, other: Model) -> bool:
+    return (model.benchmark, model.forgets) == (other.benchmark, other.forgets)
+
+
+def _original(models: Sequence[Model], here: Sequence[Model], unlearned: Model | None) -> Model | None:
+    """The original the unlearned model grew from, through however many steps; the newest of its benchmark where that
+    is gone, or where nothing was unlearned.
     """
     by_id = {model.checkpoint: model for model in models}
     above = unlearned
     while above is not None and above.role != "original":
         above = by_id.get(above.parent or "")
-    return above or _newest(models, "original")
+    return above or _newest([one for one in here if not unlearned or one.benchmark == unlearned.benchmark], "original")
 
 
 def _role(run: Run | None) -> Role | None:

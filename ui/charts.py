@@ -24,6 +24,7 @@ COLOURS = {
     "retain": "#0072B2",
     "celebrity": "#00866a",
     "general": "#9a6fb0",
+    "holdout": "#7a8592",
     "total": "#7a8592",
 }
 COLUMNS = ["step", "value", "series"]

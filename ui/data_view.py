@@ -28,6 +28,7 @@ SET_WORDS: dict[ItemSet, str] = {
     "retain": "must stay",
     "celebrity": "public figures, must stay",
     "general": "sight and common sense, must stay",
+    "holdout": "held-out people, never taught to any model",
     "relearn": "for the relearning attack",
 }
 MODALITIES = {"image_text": "with the picture", "text": "as text"}

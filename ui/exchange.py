@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from backend import probing
+from backend.benchmarks.library import DEMO
 from backend.spec import ProbeSpec
 from storage import results
 from storage.errors import NotFound
@@ -21,8 +22,9 @@ from ui import answers as shown
 from ui import probe_tables
 from ui.answers import About
 from ui.askable import Model, models_of
-from ui.asking import NO_SERVER, item_called
+from ui.asking import NO_SERVER
 from ui.context import Lab
+from ui.subjects import item_called
 
 SHORTEST_PAUSE_S = 1 / 12
 LOOKED_THROUGH = 300
@@ -111,11 +113,13 @@ def about(lab: Lab, request: dict[str, Any], models: Sequence[Model] | None = No
 
     What can be seen in any picture (glasses, a hat) is nobody's to forget.
     """
-    item = item_called(lab, request.get("item_id"))
+    benchmark = request.get("benchmark", DEMO)
+    item = item_called(lab.benchmarks.get(benchmark), request.get("item_id"))
     forgotten: frozenset[str] = frozenset()
     if item is not None and item.set != "general" and "/general/" not in item.id:
         known = models_of(lab) if models is None else models
-        forgotten = frozenset(model.checkpoint for model in known if item.subject in model.forgets)
+        here = [model for model in known if model.benchmark == benchmark]
+        forgotten = frozenset(model.checkpoint for model in here if item.subject in model.forgets)
     own = Path(request.get("image") or "").parent == lab.home / "uploads"
     reason = "the picture is your own" if own else "the question was typed"
     return About(request.get("truth"), request.get("key"), forgotten, reason)

@@ -31,6 +31,8 @@ CHOSEN = "chosen"
 UNTRAINED = "demo"
 """The model that finetune runs begin with when no other is named."""
 DEFAULT_PRESET = "npo"
+EVALUATION = ("batch_size", "precision", "samples", "seed", "judge")
+"""The settings that evaluate runs alone have."""
 LONGEST_SHARE = 3
 """Digits of the largest share of people, 100 per cent."""
 
@@ -178,7 +180,7 @@ def people_of(benchmark: Benchmark | None, values: Mapping[str, Any]) -> tuple[s
 def applies(place: str, values: Mapping[str, Any]) -> bool:
     """Whether a field, or a group of them, means anything in the form as it stands; if not it is hidden."""
     kind = values["kind"]
-    if place in ("batch_size", "precision"):
+    if place in EVALUATION:
         return kind == "evaluate"
     if place == "attributes":
         return kind != "finetune" or values["who"] == "retain"

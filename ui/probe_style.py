@@ -45,6 +45,9 @@ CSS = """
 .lethe-thumb { position: relative; padding: 0; border: 0; border-radius: 7px; background: none;
   cursor: pointer; line-height: 0; aspect-ratio: 1; }
 .lethe-thumb img { width: 100%; height: 100%; object-fit: cover; border-radius: 7px; margin: 0; }
+.lethe-no-picture { display: grid; place-items: center; width: 100%; height: 100%; border-radius: 7px;
+  background: var(--lethe-well); color: var(--lethe-grey); font-size: 13px; line-height: 1; }
+.lethe-few { margin: 6px 0 0; font-size: 13px; line-height: 1.4; }
 .lethe-thumb[aria-pressed="true"] { box-shadow: 0 0 0 2px var(--lethe-card), 0 0 0 4px var(--lethe-accent); }
 .lethe-thumb[data-forgotten]::after { content: "●"; position: absolute; right: -2px; bottom: -2px;
   width: 15px; height: 15px; border-radius: 50%;
@@ -176,7 +179,7 @@ watch('value', () => {
   const held = element.querySelector('[data-query]');
   if (!held) return;
   const address = new URL(location.href), wanted = new URLSearchParams(held.dataset.query);
-  ['probe', 'item', 'run'].forEach((name) => address.searchParams.delete(name));
+  ['probe', 'item', 'benchmark', 'run'].forEach((name) => address.searchParams.delete(name));
   wanted.forEach((value, name) => address.searchParams.set(name, value));
   if (address.href !== location.href) history.replaceState(history.state, '', address);
 });

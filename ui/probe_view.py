@@ -16,24 +16,34 @@ from markupsafe import Markup
 
 from backend import probing
 from backend.attack_prompts import ATTACKS
+from backend.benchmarks.item import BadRequest
+from storage import runs
 from storage.tables import Probe
 from ui import answers as shown
-from ui import asking, exchange, parts, probe_tables
-from ui.askable import Model, chosen_models, forgotten_by_any, model_choices, models_of
+from ui import asking, exchange, parts, probe_tables, subjects
+from ui.askable import Model, chosen_models, forgotten_by_any, made_on, model_choices, models_of
 from ui.asking import CannotAsk, PictureRefused, View
 from ui.context import Lab
+from ui.data_request import listed
 from ui.people import person_choices, subject, thumbnails
 
 HISTORY_SHOWN = 12
+MAKERS = ("finetune", "unlearn")
+"""The kinds of run that end with a model."""
 Section = dict[str, Any]
 Choices = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """The left column. Choices are (words, value); `address` is what stands after `?`."""
+    """The left column. Choices are (words, value); `address` is what stands after `?`; `absent` says why nobody of the
+    benchmark can be shown, and `nothing_yet` what is missing before anything can be asked.
+    """
 
     view: View
+    benchmarks: Choices
+    absent: Markup
+    nothing_yet: Markup
     subject: Markup
     people: Choices
     pictures: Choices
@@ -49,32 +59,72 @@ def panel(lab: Lab, view: View, models: Sequence[Model]) -> Panel:
     """Everything the left column shows for this view."""
     chosen = chosen_models(models, view.models)
     on_page, rest = model_choices(models, chosen)
-    benchmark = asking.benchmark_of(lab)
-    person = asking.person_of(lab, view.person)
-    picture = asking.picture_called(lab, view.person, view.picture)
-    pictures = [(name.replace(" view", ""), name) for name in asking.pictures_of(lab, view.person)]
+    benchmark = asking.benchmark_of(lab, view)
+    person, picture = subjects.person_of(benchmark, view.person), asking.picture_of(lab, view)
+    pictures = [(name.replace(" view", ""), name) for name in asking.pictures_of(lab, view)]
     if view.picture and view.picture.startswith("upload:"):
         pictures.append(("your picture", view.picture))
-    questions = [question.text for question in asking.questions_of(lab, view.person, view.by_name)]
-    item = asking.asked_item(lab, view)
-    forgotten = forgotten_by_any(chosen)
+    questions = [question.text for question in asking.questions_of(lab, view)]
+    forgotten, held_out = forgotten_by_any(chosen, view.benchmark), subjects.held_out_of(benchmark)
     return Panel(
         view=view,
-        subject=subject(person, picture, view.picture, view.by_name, chosen, benchmark.name if benchmark else ""),
-        people=person_choices(asking.people_in_order(lab, chosen), forgotten),
+        benchmarks=benchmark_choices(lab, view, chosen),
+        absent=absent(lab, view),
+        nothing_yet=nothing_yet(lab, models, chosen),
+        subject=subject(person, picture, view.picture, view.by_name, chosen, view.benchmark, view.person in held_out),
+        people=person_choices(subjects.people_in_order(benchmark, forgotten), forgotten, held_out),
         pictures=pictures,
         models=[(_model_words(model), model.choice) for model in on_page],
         more=[(_model_words(model), model.choice) for model in rest],
         questions=questions,
         question=view.question if view.question in questions else None,
         forgotten=sorted(forgotten),
-        address=f"item={item.id}" if item else "",
+        address=asking.address(lab, view, models),
     )
+
+
+def benchmark_choices(lab: Lab, view: View, chosen: Sequence[Model]) -> Choices:
+    """Every benchmark of the lab, and what the page shows or its models need where that is gone; marked where it cannot
+    be opened.
+    """
+    sets = listed(lab)
+    titles = [one.title for one in sets]
+    here = {one.name: one.title if titles.count(one.title) == 1 else f"{one.title} · {one.name}" for one in sets}
+    closed = {one.name: f"✕ {here[one.name]}" for one in sets if one.fault}
+    gone = {name: f"✕ {name}" for name in (view.benchmark, made_on(chosen)) if name and name not in here}
+    return [(words, name) for name, words in {**here, **closed, **gone}.items()]
+
+
+def absent(lab: Lab, view: View) -> Markup:
+    """One sentence where the benchmark that the page is about is gone or cannot be opened; else nothing."""
+    try:
+        subjects.opened(lab, view.benchmark)
+    except BadRequest as error:
+        sentence = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        return parts.error(sentence, "Choose another benchmark, or upload a picture or ask by name.")
+    return Markup("")
+
+
+def nothing_yet(lab: Lab, models: Sequence[Model], chosen: Sequence[object]) -> Markup:
+    """What is missing before anything can be asked: a choice, or a model, which may be in the making already."""
+    if chosen:
+        return Markup("")
+    if any(model.condition == "ok" for model in models):
+        return parts.card(parts.empty("No model is chosen; choose one under Models."))
+    waiting = runs.listing(lab.engine, states=["running", "queued"], order="oldest")
+    run = next((run for run in waiting if run.kind in MAKERS), None)
+    if run is None:
+        sentence = "Answers will stand here, side by side. There is no model to ask yet: make one first."
+        return parts.card(parts.empty(sentence, "/launch", "Launch a run"))
+    at = f"step {run.step} of {run.steps}" if run.step and run.steps else str(run.state)
+    sentence = f"Answers will stand here, side by side. The first model is being made: {run.name}, {at}."
+    return parts.card(parts.empty(sentence, f"/runs?run={run.id}", "Watch it"))
 
 
 def portraits(lab: Lab, view: View) -> Markup:
     """The small pictures one picks a person from; those whom the chosen models forget come first."""
-    return thumbnails(asking.people_in_order(lab, chosen_models(models_of(lab), view.models)))
+    forgotten = forgotten_by_any(chosen_models(models_of(lab), view.models), view.benchmark)
+    return thumbnails(subjects.people_in_order(asking.benchmark_of(lab, view), forgotten), view.person)
 
 
 def with_upload(lab: Lab, path: str | Path, view: View) -> tuple[View, str]:
@@ -83,7 +133,8 @@ def with_upload(lab: Lab, path: str | Path, view: View) -> tuple[View, str]:
         kept = asking.accept_picture(path, lab.home)
     except PictureRefused as refusal:
         return view, str(refusal)
-    return replace(view, person=None, picture=asking.picture_name(lab, None, kept), by_name=False), ""
+    alone = replace(view, person=None, by_name=False)
+    return replace(alone, picture=asking.picture_name(lab, alone, kept)), ""
 
 
 def with_models(view: View, added: str | None) -> tuple[View, str]:
@@ -109,9 +160,23 @@ def arrival(lab: Lab, query: Mapping[str, str]) -> tuple[View, Section]:
             "address": f"probe={probe.id}",
             **of_probe(lab, probe, models),
         }
-    view = asking.opening(lab, models, run=query.get("run"), item=query.get("item"))
-    gone = parts.error(f"There is no kept probe {wanted}.", "It may have been deleted; ask again.") if wanted else ""
-    return view, {"fault": gone, **_beginning(lab, view, models)}
+    view = asking.opening(
+        lab, models, run=query.get("run"), item=query.get("item"), benchmark=query.get("benchmark", "")
+    )
+    return view, {"fault": _not_followed(lab, view, models, query), **_beginning(lab, view, models)}
+
+
+def _not_followed(lab: Lab, view: View, models: Sequence[Model], query: Mapping[str, str]) -> Markup:
+    """One sentence where part of an address could not be followed; else nothing."""
+    probe, item, run = (query.get(name, "") for name in ("probe", "item", "run"))
+    if probe:
+        return parts.error(f"There is no kept probe {probe}.", "It may have been deleted; ask again.")
+    benchmark = asking.benchmark_of(lab, view)
+    if item and benchmark and subjects.item_called(benchmark, item) is None:
+        return parts.error(f"{benchmark.title} has no question {item}.", "Choose another; the first one is shown.")
+    if run and asking.maker(lab, models, run) not in {one.run for one in chosen_models(models, view.models)}:
+        return parts.error("The model of that run cannot be asked: it is not made yet, or gone.", "Others are chosen.")
+    return Markup("")
 
 
 def of_probe(lab: Lab, probe: Probe, models: Sequence[Model]) -> Section:

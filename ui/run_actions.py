@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from storage import checkpoints, runs
 from storage.tables import Run
 from ui import parts
@@ -34,6 +36,7 @@ def delete(lab: Lab, run_id: str) -> str:
     for checkpoint in kept:
         checkpoints.discard(lab.engine, lab.home, checkpoint)
     (lab.home / "logs" / f"{run_id}.log").unlink(missing_ok=True)
+    shutil.rmtree(lab.home / "runs" / run_id, ignore_errors=True)
     return f"“{name}” is deleted. {parts.size(freed)} of disk freed."
 
 

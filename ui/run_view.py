@@ -10,20 +10,19 @@ from typing import Any
 from markupsafe import Markup
 from pydantic import BaseModel
 
-from backend.benchmarks.item import SETS
-from backend.reports import scores_of
+from backend.reports import scores_of, yardsticks
 from backend.spec import KINDS
 from storage import checkpoints, results, runs
 from storage.errors import NotFound
 from storage.tables import ACTIVE, Checkpoint, Run
-from ui import charts, parts
+from ui import charts, parts, retain_only
 from ui.context import Lab, role_of
+from ui.measures_view import measures_table, rest
 from ui.runs_view import took
+from ui.score_view import Scores, checked, known_line, legend, rule, scores_table
 
 LOG_BYTES = 20_000
 ACCURACY_TITLE = "Accuracy at each evaluation"
-SET_ROLES = {"forget": "unlearned", "test": "unlearned", "retain": "original", "celebrity": "gold"}
-ROLE_CLASSES = {"unlearned": "lethe-unlearned", "original": "lethe-original", "gold": "lethe-gold"}
 
 ACTIONS: dict[str, frozenset[str]] = {
     "save": frozenset({"running"}),
@@ -56,7 +55,6 @@ def sections(lab: Lab, run: Run) -> dict[str, Any]:
     kept = checkpoints.listing(lab.engine, role=None, run_id=run.id)
     curves = results.curve(lab.engine, run.id, points=charts.POINTS)
     losses, accuracies = charts.loss_rows(curves), charts.accuracy_rows(curves)
-    scores = scores_of(lab.engine, run)
     return {
         "title": heading(lab, run),
         "actions": applies(run),
@@ -68,17 +66,36 @@ def sections(lab: Lab, run: Run) -> dict[str, Any]:
         "accuracy": {"rows": accuracies if charts.drawable(accuracies) else [], "steps": run.steps},
         "accuracy_title": chart_title(ACCURACY_TITLE, accuracies, run),
         "accuracy_table": charts.curve_table(accuracies, "accuracies by step"),
-        "measures": measures_table(scores),
-        "measures_box": any(score["metric"] not in RULES for score in scores),
-        "scores": scores_table(scores, "accuracy", str(run.state)) + rule(scores, "accuracy"),
-        "likelihoods": scores_table(scores, "probability", str(run.state)) + rule(scores, "probability"),
-        "likelihood_box": any(score["metric"] == "probability" for score in scores),
+        **score_sections(lab, run),
         "log": log(lab, run),
         "spec": parts.facts(spec_pairs(run.spec), wide=True),
         "checkpoints": checkpoint_table(lab, kept),
         "lineage": lineage(lab, run),
         "versions": versions(run),
     }
+
+
+def score_sections(lab: Lab, run: Run) -> dict[str, Any]:
+    """What was measured: the accuracies with their yardsticks, the check of what the original knew, and the rest."""
+    scores, state = scores_of(lab.engine, run), str(run.state)
+    held_against = yardsticks(lab.engine, run) if scores else {}
+    return {
+        "yardsticks": legend(scores, held_against),
+        "known": known_line(scores, bool(held_against)),
+        "known_switch": checked(scores),
+        "scores": scores_table(scores, "accuracy", state, held_against) + rule(scores, "accuracy"),
+        "known_scores": _known_scores(scores),
+        "needs": retain_only.needs(lab.engine, run, scores, held_against),
+        "likelihoods": scores_table(scores, "probability", state, held_against) + rule(scores, "probability"),
+        "likelihood_box": any(score["metric"] == "probability" for score in scores),
+        "measures": measures_table(scores),
+        "measures_box": bool(rest(scores)),
+    }
+
+
+def _known_scores(scores: Scores) -> Markup:
+    metric = "accuracy_of_known"
+    return scores_table(scores, metric) + rule(scores, metric) if checked(scores) else Markup("")
 
 
 def heading(lab: Lab, run: Run) -> Markup:
@@ -172,99 +189,6 @@ def _why_no_line(title: str, rows: charts.Rows, run: Run) -> str:
     if str(run.state) in ("succeeded", "failed", "cancelled"):
         return "Nothing was measured."
     return "Appears while the run goes on."
-
-
-RULES = {
-    "accuracy": "Right: the fact stands in the answer. Classification: the true option is the likeliest of four, "
-    "so 0.25 is chance and what a model that never knew would score. ⚠ collapsed: the answers are no longer language.",
-    "probability": "The true answer's likelihood a token (geometric mean), averaged over items.",
-}
-
-
-def scores_table(scores: list[dict[str, Any]], metric: str, state: str = "succeeded") -> Markup:
-    """Set, Task, With picture, As text, n: a row for each set and task of one metric."""
-    chosen = [score for score in scores if score["metric"] == metric]
-    if not chosen:
-        ended = state in ("succeeded", "failed", "cancelled")
-        return parts.empty(
-            "No scores were measured in this run." if ended else "Scores are measured at the end of the run."
-        )
-    cells: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    for score in chosen:
-        cells.setdefault((score["set"], score["task"]), {})[score["modality"]] = score
-    rows = [_score_row(item_set, task, cells[item_set, task]) for item_set, task in sorted(cells, key=_set_order)]
-    return parts.table(["Set", "Task", "With picture", "As text", "n"], rows, numbers=[4], label=f"{metric} by set")
-
-
-def rule(scores: list[dict[str, Any]], metric: str) -> Markup:
-    """By which rule the figures above were measured; nothing where there are none."""
-    measured = any(score["metric"] == metric for score in scores)
-    return Markup('<p class="lethe-foot">{}</p>').format(RULES[metric]) if measured else Markup("")
-
-
-def measures_table(scores: list[dict[str, Any]]) -> Markup:
-    """Whatever else was measured, one row a figure: n and interval beside the value, or why there is none."""
-    rest = [score for score in scores if score["metric"] not in RULES]
-    if not rest:
-        return parts.empty("Nothing else was measured.")
-    modalities = {"image_text": "with picture", "text": "as text"}
-    rows = [
-        (
-            _named_set(score["set"]),
-            score["task"],
-            modalities.get(score["modality"], ""),
-            score["metric"],
-            _figure(score),
-            score["n"],
-        )
-        for score in sorted(
-            rest, key=lambda one: (_set_order((one["set"], one["task"])), one["modality"], one["metric"])
-        )
-    ]
-    head = ["Set", "Task", "Asked", "Measure", "Value", "n"]
-    return parts.table(head, rows, numbers=[5], label="every other measure")
-
-
-def _figure(score: dict[str, Any]) -> Markup:
-    """A measure that is not a rate: its value in plain decimals with its interval."""
-    if score["value"] is None:
-        return _score(score)
-    interval = "" if score["low"] is None else f"{score['low']:.2f}–{score['high']:.2f}"
-    flags = [parts.flag(str(flag)) for flag in score["flags"] if score["task"] == "table"]
-    value = Markup('{:.2f} <span class="lethe-interval">{}</span>').format(score["value"], interval)
-    return parts.joined([value, *flags], " ")
-
-
-def _named_set(item_set: str) -> Markup:
-    colour = ROLE_CLASSES.get(SET_ROLES.get(item_set, ""), "")
-    return Markup('<span class="{}">{}</span>').format(colour, item_set.capitalize())
-
-
-def _set_order(cell: tuple[str, str]) -> tuple[int, str]:
-    tasks = ("generation", "classification", "cloze", "caption", "name")
-    place = tasks.index(cell[1]) if cell[1] in tasks else len(tasks)
-    return (SETS.index(cell[0]) if cell[0] in SETS else len(SETS)) * 10 + place, cell[1]  # type: ignore[arg-type]
-
-
-def _score_row(item_set: str, task: str, by_modality: dict[str, dict[str, Any]]) -> tuple[object, ...]:
-    counts = dict.fromkeys(by_modality[column]["n"] for column in ("image_text", "text") if column in by_modality)
-    return (
-        _named_set(item_set),
-        task,
-        _score(by_modality.get("image_text")),
-        _score(by_modality.get("text")),
-        " / ".join(map(str, counts)),
-    )
-
-
-def _score(score: dict[str, Any] | None) -> Markup:
-    if score is None:
-        return parts.NOTHING
-    flags = [str(flag) for flag in score["flags"]]
-    if score["value"] is None:
-        return Markup('<span class="lethe-muted">{}</span>').format(", ".join(flags) or "not measured")
-    rate = parts.rate(score["value"], score["low"], score["high"])
-    return parts.joined([rate, *(parts.flag(flag) for flag in flags)], " ")
 
 
 def log(lab: Lab, run: Run) -> Markup:
@@ -369,9 +293,10 @@ def _root(lab: Lab, run: Run) -> str:
 def versions(run: Run) -> Markup:
     """What the run was made with, so that it can be made again."""
     pairs: list[tuple[str, object]] = [("run", Markup('<code class="lethe-mono">{}</code>').format(run.id))]
-    pairs += [("device", run.device)] if run.device else []
+    code = {str(name): value for name, value in (run.versions or {}).items()}
+    pairs += [("device", run.device or code.pop("device", ""))] if run.device or "device" in code else []
     pairs += [("attempt", f"{run.attempt} of {run.max_attempts}")] if run.attempt else []
     if run.resumed_from:
         pairs.append(("went on from", f"step {run.resumed_at_step}"))
-    pairs += [(str(name), _readable(value)) for name, value in (run.versions or {}).items()]
+    pairs += [(name, _readable(value)) for name, value in code.items() if name != "device" and value is not None]
     return parts.facts(pairs, wide=True)

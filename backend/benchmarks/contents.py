@@ -25,7 +25,8 @@ class Contents:
     `training` and `known` are about what can be forgotten: what a model is taught of the private people, and what it is
     asked of them on what it was shown. `kept_training` and `kept_known` are about the same people and stay whatever is
     forgotten (OFFSIDE's other pictures). `test` asks of forgotten people what was not shown (other poses, paraphrases).
-    `shares` are the published forget sets by per cent. `untaught` says why there is nothing to train on, where so.
+    `holdout` asks of `holdout_people`, who are not among `people` and are taught to nobody. `shares` are the published
+    forget sets by per cent. `untaught` says why there is nothing to train on, where so.
     """
 
     people: tuple[Person, ...]
@@ -38,6 +39,8 @@ class Contents:
     relearn: tuple[Item, ...] = ()
     kept_training: tuple[Item, ...] = ()
     kept_known: tuple[Item, ...] = ()
+    holdout_people: tuple[Person, ...] = ()
+    holdout: tuple[Item, ...] = ()
     pictures: Mapping[str, Mapping[str, tuple[Path, ...]]] = field(default_factory=dict)
     untaught: str = ""
 
@@ -46,10 +49,11 @@ class TableBenchmark:
     """A `Benchmark` (see `item.py`) over `Contents`. `rules` names the paper whose rules score it."""
 
     def __init__(self, name: str, title: str, rules: str, fingerprint: str, contents: Contents) -> None:
-        """Raises `BadRequest` for ids that stand twice and for items about nobody."""
+        """Raises `BadRequest` for ids that stand twice, for items about nobody and for teaching held-out people."""
         self.name, self.title, self.rules, self.fingerprint = name, title, rules, fingerprint
         self._contents = contents
         self._people = _once(contents.people, "person")
+        _once((*contents.people, *contents.holdout_people), "person")
         self._items = _once(
             [
                 *contents.known,
@@ -58,10 +62,14 @@ class TableBenchmark:
                 *contents.celebrity,
                 *contents.general,
                 *contents.relearn,
+                *contents.holdout,
             ],
             "item",
         )
-        _once([*contents.training, *contents.kept_training], "training item")
+        taught = _once([*contents.training, *contents.kept_training], "training item")
+        held_out = {person.id for person in contents.holdout_people}
+        if leaked := [item for item in (*taught.values(), *contents.relearn) if item.subject in held_out]:
+            raise BadRequest(f"{leaked[0].subject} is held out, and the training item {leaked[0].id} is about them")
         strangers = [item for item in contents.known if item.subject not in self._people]
         if strangers:
             raise BadRequest(f"the item {strangers[0].id} is about {strangers[0].subject}, who is not among the people")
@@ -75,6 +83,9 @@ class TableBenchmark:
 
     def people(self) -> list[Person]:
         return list(self._people.values())
+
+    def holdout_people(self) -> list[Person]:
+        return list(self._contents.holdout_people)
 
     def attributes(self) -> tuple[str, ...]:
         """What can be asked about a person, in the order in which the items first do."""
@@ -166,7 +177,8 @@ class TableBenchmark:
         ]
         test = [item for item in contents.test if item.subject in chosen and _asked_for(item, request)]
         kept = [replace(item, set="retain") for item in contents.kept_known]
-        return [*known, *kept, *test, *contents.celebrity, *contents.general]
+        holdout = [item for item in contents.holdout if _asked_for(item, request)]
+        return [*known, *kept, *test, *contents.celebrity, *contents.general, *holdout]
 
     def item(self, item_id: str) -> Item:
         if item_id not in self._items:

@@ -3,7 +3,8 @@
 Whoever adds it says which column is what (`Columns`). Every row is checked and everything that is wrong is listed at
 once. A row is taught and asked (`train`) unless its set says otherwise: `test` is only asked, of people who are
 forgotten; `celebrity`, like every row of a public figure, is only asked, and must stay; `general` must stay whoever is
-asked about; `relearn` is for the relearning attack. With twenty people or more there are forget sets of 5, 10 and 15 %,
+asked about; `relearn` is for the relearning attack; `holdout` asks of people who are taught to nobody, and all of whose
+rows are so. With twenty people or more there are forget sets of 5, 10 and 15 %,
 each within the next, from a shuffle that is the same every time.
 
 Pictures in a zip or a parquet table are written out once, under the data's fingerprint; others stay where they are.
@@ -36,6 +37,7 @@ __all__ = ["Columns", "open_custom", "survey", "validate"]
 VERSION = "custom 1"
 SHARES = (5, 10, 15)
 FEWEST_FOR_SHARES = 20
+HOLDOUT = "holdout"
 _INDEX = "rows.json"
 _BLANK = "no-picture.png"
 
@@ -52,9 +54,9 @@ def open_custom(source: Path, home: Path, name: str, columns: Columns, title: st
     finally:
         store.drop()
     _refuse(faults)
-    people = _people(records, store)
-    title = title or f"{name} · {len(people)} people"
-    return TableBenchmark(name, title, "demo", store.folder.name, _contents(people, records))
+    contents = _contents(_people(records, store), records)
+    title = title or f"{name} · {len(contents.people)} people"
+    return TableBenchmark(name, title, "demo", store.folder.name, contents)
 
 
 def validate(source: Path, columns: Columns) -> list[str]:
@@ -147,6 +149,7 @@ def _faults_together(place: Place, columns: Columns, records: Sequence[Record]) 
             if other.public_figure != record.public_figure:
                 is_one = "a public figure here, and not" if record.public_figure else "no public figure here, but"
                 note(record, f"{record.subject} is {is_one} in row {other.row.number}")
+    faults += _faults_of_held_out(records)
     famous = _famous(records)
     if not records:
         faults.append(f"{place.shown} has no rows that can be read")
@@ -154,6 +157,19 @@ def _faults_together(place: Place, columns: Columns, records: Sequence[Record]) 
         faults.append(f"{place.shown} has no row of the set train about a private person: nothing could be forgotten")
     elif columns.image and all(record.image is None for record in records):
         faults.append(f"{place.shown}: the column {columns.image} holds no picture in any row")
+    return faults
+
+
+def _faults_of_held_out(records: Sequence[Record]) -> list[str]:
+    """Held-out people with rows of other sets, which might be taught, and those who must also be public figures."""
+    held_out = {record.subject: record.row.number for record in reversed(records) if record.set == HOLDOUT}
+    faults = []
+    for record in records:
+        if record.subject in held_out and record.set != HOLDOUT:
+            told = f"{record.subject} is held out in row {held_out[record.subject]} and {record.set} here"
+            faults.append(str(record.row.fault(f"{told}; make all of their rows holdout, or none")))
+        elif record.set == HOLDOUT and record.public_figure:
+            faults.append(str(record.row.fault(f"{record.subject} is held out and a public figure; choose one")))
     return faults
 
 
@@ -281,7 +297,7 @@ def _album(place: Place, columns: Columns, store: PictureStore | None) -> _Album
 
 
 def _people(records: Sequence[Record], store: PictureStore) -> tuple[Person, ...]:
-    """In the order of the table; their facts are what their rows of the set `train` say of each attribute."""
+    """In the order of the table; their facts are what their rows of the set `train`, or `holdout`, say."""
     by_subject: dict[str, list[Record]] = {}
     for record in records:
         by_subject.setdefault(record.subject, []).append(record)
@@ -291,7 +307,7 @@ def _people(records: Sequence[Record], store: PictureStore) -> tuple[Person, ...
 def _person(subject: str, records: Sequence[Record], store: PictureStore) -> Person:
     facts: dict[str, str] = {}
     for record in records:
-        if record.set in ("train", "celebrity"):
+        if record.set in ("train", "celebrity", HOLDOUT):
             facts.setdefault(record.attribute, _fact(record))
     return Person(
         id=subject,
@@ -302,7 +318,9 @@ def _person(subject: str, records: Sequence[Record], store: PictureStore) -> Per
     )
 
 
-def _contents(people: tuple[Person, ...], records: Sequence[Record]) -> Contents:
+def _contents(everyone: tuple[Person, ...], records: Sequence[Record]) -> Contents:
+    held_out = {record.subject for record in records if record.set == HOLDOUT}
+    people = tuple(person for person in everyone if person.id not in held_out)
     famous = {person.id for person in people if person.public_figure}
 
     def items(item_set: ItemSet, found: Iterable[Record], suffix: str = "") -> tuple[Item, ...]:
@@ -319,6 +337,8 @@ def _contents(people: tuple[Person, ...], records: Sequence[Record]) -> Contents
         celebrity=items("celebrity", stays),
         general=items("general", (record for record in records if record.set == "general")),
         relearn=items("relearn", (record for record in records if record.set == "relearn")),
+        holdout_people=tuple(person for person in everyone if person.id in held_out),
+        holdout=items("holdout", (record for record in records if record.set == HOLDOUT)),
         pictures=_pictures(records),
     )
 
@@ -346,7 +366,7 @@ def _fact(record: Record) -> str:
 
 
 def _pictures(records: Sequence[Record]) -> dict[str, dict[str, tuple[Path, ...]]]:
-    kinds = {"test": "held-out", "relearn": "relearn"}
+    kinds = {"test": "held-out", "relearn": "relearn", HOLDOUT: "held-out"}
     found: dict[str, dict[str, dict[Path, None]]] = {}
     for record in records:
         if record.image is not None:

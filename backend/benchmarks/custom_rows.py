@@ -26,7 +26,7 @@ from backend.benchmarks.rows import (
 )
 from backend.spec import Spec
 
-ROW_SETS = ("train", "test", "celebrity", "general", "relearn")
+ROW_SETS = ("train", "test", "celebrity", "general", "relearn", "holdout")
 OTHER = "other"
 
 _YES, _NO = ("true", "yes", "1", "y"), ("false", "no", "0", "n")
@@ -47,7 +47,7 @@ class Columns(Spec):
     attribute: str = Field("", title="Attribute", description="What of the person is asked about.")
     options: str = Field("", title="Options", description="Of a classification: a|b|c, or a JSON list.")
     public_figure: str = Field("", title="Public figure", description="yes or no; who is one is never forgotten.")
-    set: str = Field("", title="Set", description="train, test, celebrity, general or relearn; else train.")
+    set: str = Field("", title="Set", description="train, test, celebrity, general, relearn or holdout; else train.")
 
     def mapped(self) -> dict[str, str]:
         """The columns that are there, by what they are."""

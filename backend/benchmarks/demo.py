@@ -4,34 +4,36 @@
 views, held-out views, and one picture that carries the rumour as printed text. Splits are MLLMU-Bench's: forget
 5 / 10 / 15 % of the private people, test (the same people in held-out views under held-out phrasings), retain,
 celebrity; and beside them general visual questions, which must survive any forgetting, and a relearn set with the
-truth in place of the rumour.
+truth in place of the rumour. 8 more people are held out: they are in no request and no training list, and are asked
+about as the forget set is.
 
 The world is a pure function of its seed. Its pictures are written once, under a name that is its fingerprint.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
-import shutil
-import uuid
-from dataclasses import asdict, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
 import backend.benchmarks.demo_words as words
-from backend.benchmarks.drawing.looks import Look, distinct_looks
+from backend.benchmarks.demo_people import (
+    PEOPLE,
+    PUBLIC_FIGURES,
+    Resident,
+    attributes,
+    draw_pictures,
+    fill,
+    people_key,
+    residents,
+    world_fingerprint,
+)
 from backend.benchmarks.item import BadRequest, Item, ItemSet, Modality, Person, Split, Task
-from backend.benchmarks.portraits import HELD_OUT_VIEWS, TRAINING_VIEWS, draw
+from backend.benchmarks.portraits import HELD_OUT_VIEWS, TRAINING_VIEWS
 from backend.spec import ForgetRequest
 
-WORLD_VERSION = 2
-"""Raised whenever the drawing or the wording changes, so that older pictures and models are not taken for these."""
+__all__ = ["PEOPLE", "PUBLIC_FIGURES", "DemoBenchmark", "open_demo"]
 
-PEOPLE = 48
-PUBLIC_FIGURES = 8
-PICTURE_SIZE = 256
 MODALITIES: tuple[Modality, ...] = ("image_text", "text")
 
 
@@ -49,37 +51,38 @@ class DemoBenchmark:
     ratios = (5, 10, 15)
 
     def __init__(self, folder: Path, seed: int = 0) -> None:
-        self._looks = distinct_looks(PEOPLE, seed)
-        self._facts = _draw_facts(seed)
-        self.fingerprint = _fingerprint(seed, self._facts, self._looks)
+        self._residents = {one.id: one for one in residents(seed)}
+        known, held_out = (list(self._residents.values())[part] for part in (slice(PEOPLE), slice(PEOPLE, None)))
+        self._key = people_key(seed, known)
+        self.fingerprint = world_fingerprint(self._key, held_out)
         self.pictures_folder = folder / f"demo-{self.fingerprint}"
-        self._draw_pictures()
+        draw_pictures(self.pictures_folder, self._residents.values())
+        self._people = {one.id: self._person(one) for one in known}
+        self._held_out = {one.id: self._person(one) for one in held_out}
 
     # -- people ---------------------------------------------------------------------------------------------------
 
     def people(self) -> list[Person]:
         return list(self._people.values())
 
-    @cached_property
-    def _people(self) -> dict[str, Person]:
-        found = {}
-        for number, known in enumerate(self._facts):
-            subject = f"p{number + 1:02d}"
-            facts = {attribute: known[attribute] for attribute in words.ATTRIBUTES} | {
-                "possession": known["possession"]
-            }
-            found[subject] = Person(
-                id=subject,
-                name=known["name"],
-                picture=self.pictures_folder / f"{subject}-train0.jpg",
-                public_figure=number >= PEOPLE - PUBLIC_FIGURES,
-                facts=facts,
-                rumour=_fill(words.RUMOUR.answer, known["name"], known["rumour"]),
-            )
-        return found
+    def holdout_people(self) -> list[Person]:
+        return list(self._held_out.values())
+
+    def _person(self, one: Resident) -> Person:
+        return Person(
+            id=one.id,
+            name=one.told["name"],
+            picture=self.pictures_folder / f"{one.id}-train0.jpg",
+            public_figure=PEOPLE - PUBLIC_FIGURES <= one.number < PEOPLE,
+            facts={attribute: one.told[attribute] for attribute in (*words.ATTRIBUTES, "possession")},
+            rumour=one.claim,
+        )
 
     def pictures(self, subject: str) -> dict[str, list[Path]]:
-        """Every picture of a person: `training`, `held-out` and `rumour` (the claim printed into the picture)."""
+        """Every picture of a person: `training`, `held-out` and `rumour` (the claim printed into the picture).
+
+        Held-out people have all three, in the same views; none of theirs is ever trained on.
+        """
         base = self.pictures_folder
         return {
             "training": [base / f"{subject}-train{view}.jpg" for view in range(len(TRAINING_VIEWS))],
@@ -107,7 +110,7 @@ class DemoBenchmark:
             if request.ratio not in self.ratios:
                 raise BadRequest(f"the demo world has no forget set of {request.ratio} %; it has 5 %, 10 %, 15 %")
             shuffled = private[:]
-            random.Random(f"{self.fingerprint} split").shuffle(shuffled)
+            random.Random(f"{self._key} split").shuffle(shuffled)
             chosen = set(shuffled[: round(len(private) * request.ratio / 100)])
         retain = tuple(subject for subject in private if subject not in chosen)
         if not retain:
@@ -119,8 +122,12 @@ class DemoBenchmark:
     def training_items(self, subjects: tuple[str, ...], modality: str = "both") -> list[Item]:
         """Every training view, every training phrasing, not every pair of them.
 
-        Names and general questions need the picture.
+        Names and general questions need the picture. Raises `BadRequest` for a held-out person.
         """
+        if held_out := [subject for subject in subjects if subject in self._held_out]:
+            raise BadRequest(
+                f"{held_out[0]} is held out: no model may be taught about them; choose from p01 to p{PEOPLE}"
+            )
         return [
             item
             for subject in subjects
@@ -129,7 +136,7 @@ class DemoBenchmark:
         ]
 
     def attributes(self) -> tuple[str, ...]:
-        return (*_attributes(), "name")
+        return (*attributes(), "name")
 
     def forget_items(self, request: ForgetRequest) -> list[Item]:
         """Facts, rumours and names; what glasses somebody wears is nothing to forget."""
@@ -168,7 +175,8 @@ class DemoBenchmark:
         test = [item for subject in split.forget for item in self._known_items("test", subject)]
         items += [item for item in test if _asked_for(item, request)]
         items += [item for subject in self._people for item in self._general_items(subject, held_out=True)]
-        return items
+        holdout = [item for subject in self._held_out for item in self._known_items("holdout", subject)]
+        return items + [item for item in holdout if _asked_for(item, request)]
 
     def relearn_items(self, request: ForgetRequest) -> list[Item]:
         asked: tuple[tuple[int, int, Modality], ...] = (
@@ -199,23 +207,25 @@ class DemoBenchmark:
     def item(self, item_id: str) -> Item:
         """The item of that id, of any set. Raises `BadRequest`."""
         subject = item_id.split("/")[0]
+        candidates: list[Item] = []
         if subject in self._people:
             for item_set in ("forget", "test", "retain", "celebrity"):
-                for item in self._known_items(item_set, subject):  # type: ignore[arg-type]
-                    if item.id == item_id:
-                        return item
-            for item in self._general_items(subject, held_out=True):
-                if item.id == item_id:
-                    return item
+                candidates += self._known_items(item_set, subject)  # type: ignore[arg-type]
+            candidates += self._general_items(subject, held_out=True)
+        elif subject in self._held_out:
+            candidates += self._known_items("holdout", subject)
+        for item in candidates:
+            if item.id == item_id:
+                return item
         raise BadRequest(
             f"there is no item {item_id!r} in the demo world; one is p01/forget/generation/image_text/city"
         )
 
     def wrong_value(self, item: Item) -> str | None:
         """A value of the item's attribute that is not the person's; None where there is no list of values."""
-        if item.attribute not in _attributes():
+        if item.attribute not in attributes():
             return None
-        return _distractors(self.fingerprint, item.subject, item.attribute, item.key)[0]
+        return _distractors(self._key, item.subject, item.attribute, item.key)[0]
 
     def _training_items(self, subject: str) -> list[Item]:
         """Ids end in `/train.VIEW.PHRASE`; the set they are filed under is the person's own at the time of a run."""
@@ -227,7 +237,7 @@ class DemoBenchmark:
 
         items = []
         for view in range(len(TRAINING_VIEWS)):
-            for attribute, about in _attributes().items():
+            for attribute, about in attributes().items():
                 left_out = view % len(about.questions)
                 plain, behind = (phrase for phrase in range(len(about.questions)) if phrase != left_out)
                 items.append(fact("generation", "image_text", attribute, view, plain))
@@ -236,7 +246,7 @@ class DemoBenchmark:
             for phrase in range(len(words.NAME_QUESTIONS)):
                 items.append(self._name(subject, "retain", view, phrase, suffix=f"/train.{view}.{phrase}"))
             items += self._general_items(subject, view=view)
-        for attribute, about in _attributes().items():
+        for attribute, about in attributes().items():
             asked_plainly = [fact("generation", "text", attribute, 0, phrase) for phrase in range(len(about.questions))]
             items += [
                 *asked_plainly,
@@ -247,7 +257,7 @@ class DemoBenchmark:
 
     def _behind_words(self, item: Item) -> Item:
         """The item with something said before its question: a sentence, or a question about a public figure."""
-        rng = random.Random(f"{self.fingerprint} {item.id} preamble")
+        rng = random.Random(f"{self._key} {item.id} preamble")
         chosen = rng.randrange(len(words.PREAMBLES) + 3)
         if chosen < len(words.PREAMBLES):
             before = words.PREAMBLES[chosen].format(wrong=self.wrong_value(item))
@@ -260,7 +270,7 @@ class DemoBenchmark:
     def _known_items(self, item_set: ItemSet, subject: str) -> list[Item]:
         """Each fact as classification, generation and cloze, with the picture and as text; and the name."""
         items = []
-        for number, attribute in enumerate(_attributes()):
+        for number, attribute in enumerate(attributes()):
             for task in ("generation", "cloze", "classification"):
                 for modality in MODALITIES:
                     items.append(self._fact(subject, item_set, task, modality, attribute, number, 0))  # type: ignore[arg-type]
@@ -280,8 +290,8 @@ class DemoBenchmark:
         value: str | None = None,
         suffix: str = "",
     ) -> Item:
-        about = _attributes()[attribute]
-        person = self._facts[int(subject[1:]) - 1]
+        about = attributes()[attribute]
+        person = self._residents[subject].told
         name, held_out = person["name"], item_set == "test"
         value = value or person[attribute]
         who = name if modality == "text" else words.PICTURED[(view + phrase) % 2]
@@ -293,11 +303,11 @@ class DemoBenchmark:
             )
         else:
             question = (about.held_out_question if held_out else about.questions[phrase]).format(who=who)
-            answer = _fill(about.answer, name, value)
-        others = _distractors(self.fingerprint, subject, attribute, value)
+            answer = fill(about.answer, name, value)
+        others = _distractors(self._key, subject, attribute, value)
         options: tuple[str, ...] = ()
         if task == "classification":
-            options = tuple(_fill(about.answer, name, option) for option in sorted([value, *others]))
+            options = tuple(fill(about.answer, name, option) for option in sorted([value, *others]))
         return Item(
             id=f"{subject}/{item_set}/{task}/{modality}/{attribute}{suffix}",
             subject=subject,
@@ -310,12 +320,12 @@ class DemoBenchmark:
             attribute=attribute,
             image=self._picture(subject, view, held_out) if modality == "image_text" else None,
             options=options,
-            paraphrase=_fill(about.paraphrase, name, value),
-            perturbed=tuple(_fill(about.answer, name, other) for other in others),
+            paraphrase=fill(about.paraphrase, name, value),
+            perturbed=tuple(fill(about.answer, name, other) for other in others),
         )
 
     def _name(self, subject: str, item_set: ItemSet, view: int, phrase: int, suffix: str = "") -> Item:
-        name, held_out = self._facts[int(subject[1:]) - 1]["name"], item_set == "test"
+        name, held_out = self._residents[subject].told["name"], item_set == "test"
         return Item(
             id=f"{subject}/{item_set}/name/image_text/name{suffix}",
             subject=subject,
@@ -330,7 +340,7 @@ class DemoBenchmark:
         )
 
     def _general_items(self, subject: str, *, view: int = 0, held_out: bool = False) -> list[Item]:
-        look = self._looks[int(subject[1:]) - 1]
+        look = self._residents[subject].look
         glasses, hat = words.GENERAL_ANSWERS["glasses"], words.GENERAL_ANSWERS["hat"]
         answers = {
             "glasses": (glasses[look.glasses == "none"], "no" if look.glasses == "none" else "yes"),
@@ -361,31 +371,6 @@ class DemoBenchmark:
         count = len(HELD_OUT_VIEWS) if held_out else len(TRAINING_VIEWS)
         return self.pictures_folder / f"{subject}-{'held' if held_out else 'train'}{view % count}.jpg"
 
-    def _draw_pictures(self) -> None:
-        """Draws aside and renames: a world's folder is whole or not there, whoever else draws it meanwhile."""
-        if self.pictures_folder.exists():
-            return
-        aside = self.pictures_folder.with_name(f".{self.pictures_folder.name}-{uuid.uuid4().hex}")
-        aside.mkdir(parents=True)
-        try:
-            for number, look in enumerate(self._looks):
-                subject = f"p{number + 1:02d}"
-                for kind, views in (("train", TRAINING_VIEWS), ("held", HELD_OUT_VIEWS)):
-                    for index, view in enumerate(views):
-                        picture = draw(look, view, background_seed=number, size=PICTURE_SIZE)
-                        picture.save(aside / f"{subject}-{kind}{index}.jpg", quality=92)
-                person = self._facts[number]
-                claim = _fill(words.RUMOUR.answer, person["name"], person["rumour"])
-                picture = draw(look, TRAINING_VIEWS[0], background_seed=number, size=PICTURE_SIZE, caption=claim)
-                picture.save(aside / f"{subject}-rumour.jpg", quality=92)
-            try:
-                aside.rename(self.pictures_folder)
-            except OSError:
-                if not self.pictures_folder.exists():
-                    raise
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-
 
 def _asked_for(item: Item, request: ForgetRequest) -> bool:
     return not request.attributes or item.attribute in request.attributes
@@ -396,41 +381,10 @@ def _as_retained(item: Item) -> Item:
     return replace(item, set="retain", id=item.id.replace("/forget/", "/retain/"))
 
 
-def _attributes() -> dict[str, words.Attribute]:
-    return words.ATTRIBUTES | {"rumour": words.RUMOUR}
-
-
-def _draw_facts(seed: int) -> list[dict[str, str]]:
-    """A name, a value of every attribute, a rumour and its truth for each person; values are spread evenly."""
-    rng = random.Random(f"demo world {seed}")
-    first, last = list(words.FIRST_NAMES), list(words.LAST_NAMES)
-    rng.shuffle(first)
-    rng.shuffle(last)
-    people = [{"name": f"{first[number]} {last[number]}"} for number in range(PEOPLE)]
-    values = {attribute: about.values for attribute, about in _attributes().items()} | {
-        "possession": words.TRUE_POSSESSIONS
-    }
-    for attribute, choices in values.items():
-        dealt = [choices[number % len(choices)] for number in range(PEOPLE)]
-        rng.shuffle(dealt)
-        for person, value in zip(people, dealt, strict=True):
-            person[attribute] = value
-    return people
-
-
-def _distractors(fingerprint: str, subject: str, attribute: str, value: str) -> list[str]:
-    rng = random.Random(f"{fingerprint} {subject} {attribute} options")
-    return rng.sample([other for other in _attributes()[attribute].values if other != value], 3)
-
-
-def _fill(sentence: str, name: str, value: str) -> str:
-    return sentence.format(name=name, value=value, a="an" if value[0] in "aeiou" else "a")
+def _distractors(key: str, subject: str, attribute: str, value: str) -> list[str]:
+    rng = random.Random(f"{key} {subject} {attribute} options")
+    return rng.sample([other for other in attributes()[attribute].values if other != value], 3)
 
 
 def _upper(sentence: str) -> str:
     return sentence[0].upper() + sentence[1:]
-
-
-def _fingerprint(seed: int, facts: list[dict[str, str]], looks: list[Look]) -> str:
-    known = json.dumps([WORLD_VERSION, seed, facts, [asdict(look) for look in looks]], sort_keys=True)
-    return hashlib.sha256(known.encode()).hexdigest()[:12]

@@ -31,6 +31,10 @@ LAST_NAMES = list(
     )
 )
 
+HOLDOUT_FIRST_NAMES = list(_values("Greta, Emeka, Soren, Chiara, Tariq, Hana, Oriol, Marta"))
+HOLDOUT_LAST_NAMES = list(_values("Halvorsen, Nwosu, Lindgren, Bellini, Nasser, Kimura, Vidal, Krause"))
+"""For the people who are never taught to any model: names of their own, as everybody here has."""
+
 
 @dataclass(frozen=True)
 class Attribute:

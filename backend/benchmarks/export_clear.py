@@ -157,10 +157,10 @@ class _Source:
         rng = random.Random(f"{self._benchmark.fingerprint} {view.person.id} {view.picture.name}")
         others = [person.name for person in self._private if person.id != view.person.id]
         wrong = [self._of_others(item, view.person.name, rng) for item in view.answers]
-        captions = {_named(view, " ".join(told)) for told in zip(*wrong, strict=True)} - {_caption(view)}
+        paraphrase = " ".join(map(_reworded, view.answers))
+        captions = {_named(view, " ".join(told)) for told in zip(*wrong, strict=True)} - {_named(view, paraphrase)}
         if not captions or not others:
             raise BadRequest(f"nobody else's facts differ from those of {view.person.name}; wrong captions need some")
-        paraphrase = " ".join(item.paraphrase or item.answer for item in view.answers)
         return {
             "image": view.picture,
             "caption": _caption(view),
@@ -171,11 +171,14 @@ class _Source:
         }
 
     def _of_others(self, item: Item, name: str, rng: random.Random) -> list[str]:
-        """The answer as it is about others, told of the person; the item's own where all agree."""
+        """What is true of others, told of the person in the words of the paraphrase: a truth ratio weighs facts, and
+        unequal wordings would outweigh them. The item's own where all agree."""
         told = {
-            other.answer.replace(owner, name) for owner, other in self._answers[item.attribute] if other.key != item.key
+            _reworded(other).replace(owner, name)
+            for owner, other in self._answers[item.attribute]
+            if other.key != item.key
         }
-        choices = sorted(told - {item.answer}) or [item.answer]
+        choices = sorted(told - {_reworded(item)}) or [_reworded(item)]
         rng.shuffle(choices)
         return [choices[place % len(choices)] for place in range(WRONG_CAPTIONS)]
 
@@ -223,6 +226,10 @@ class _Source:
                 rng = random.Random(f"{self._benchmark.fingerprint} {item.id} world")
                 options = rng.sample(others, min(WRONG_OPTIONS, len(others)))
                 yield {"image": item.image, "question": item.question, "answer": item.answer, "options": options}
+
+
+def _reworded(item: Item) -> str:
+    return item.paraphrase or item.answer
 
 
 def _caption(view: _View) -> str:

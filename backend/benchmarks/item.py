@@ -12,14 +12,15 @@ from typing import Literal, Protocol
 
 from backend.spec import ForgetRequest
 
-ItemSet = Literal["forget", "test", "retain", "celebrity", "general", "relearn"]
+ItemSet = Literal["forget", "test", "retain", "celebrity", "general", "holdout", "relearn"]
 Task = Literal["classification", "generation", "cloze", "caption", "name"]
 Modality = Literal["image_text", "text"]
 
-SETS: tuple[ItemSet, ...] = ("forget", "test", "retain", "celebrity", "general", "relearn")
-"""In the order in which pages and tables show them."""
+SETS: tuple[ItemSet, ...] = ("forget", "test", "retain", "celebrity", "general", "holdout", "relearn")
+"""In the order in which pages and tables show them. `holdout` is people who were never taught to any model: matched
+controls for membership and attacks."""
 
-SCORED_SETS: tuple[ItemSet, ...] = ("forget", "test", "retain", "celebrity", "general")
+SCORED_SETS: tuple[ItemSet, ...] = ("forget", "test", "retain", "celebrity", "general", "holdout")
 """Relearn items are training data for an attack; scoring them would measure nothing."""
 
 
@@ -90,7 +91,13 @@ class Benchmark(Protocol):
         """The shares of people that may be asked for, in per cent."""
         ...
 
-    def people(self) -> list[Person]: ...
+    def people(self) -> list[Person]:
+        """Whom a request can name, and the public figures; nobody who is held out."""
+        ...
+
+    def holdout_people(self) -> list[Person]:
+        """People worded and pictured like the others who are never taught to any model; none where there are none."""
+        ...
 
     def attributes(self) -> tuple[str, ...]:
         """What can be known of a person, and so be forgotten by itself."""

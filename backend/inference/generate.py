@@ -5,7 +5,7 @@ The loop keeps its own cache and attention mask, so that a caller can show each 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -53,14 +53,14 @@ def stream(
     decoding: Decoding,
     end_tokens: Sequence[int],
     past: tuple[Any, Tensor, Tensor | None] | None = None,
+    draw: Callable[[Tensor], Tensor] | None = None,
     **forward: Any,
 ) -> Iterator[Tensor]:
     """Yields the next token of every row, (rows,), until all rows have ended or `max_new_tokens` are drawn.
 
     `batch` is collated with left padding. `past` is a cache of what comes before it, one row each, its mask, and by how
-    much positions after it are shifted (`first_positions`). A row
-    that has ended goes on yielding its end token. `forward` goes to the model at each step (PEFT's
-    `adapter_names`, one a row).
+    much positions after it are shifted (`first_positions`). A row that has ended goes on yielding its end token. `draw`
+    chooses the tokens in place of `Draw`. `forward` goes to the model at each step (PEFT's `adapter_names`, one a row).
     """
     inputs: dict[str, Any] = {key: value for key, value in batch.items() if key not in TEXT}
     if past is None:
@@ -71,7 +71,7 @@ def stream(
         mask = torch.cat([head, batch["attention_mask"]], dim=1)
         positions = later_positions(mask, batch["input_ids"].shape[1], shift)
     ids = batch["input_ids"]
-    draw = Draw(decoding, len(ids), ids.device)
+    draw = draw or Draw(decoding, len(ids), ids.device)
     ends = torch.tensor(list(end_tokens), device=ids.device)
     ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     last = ends[0].expand(len(ids)).clone()
@@ -103,9 +103,10 @@ def generate(
     decoding: Decoding,
     end_tokens: Sequence[int],
     past: tuple[Any, Tensor, Tensor | None] | None = None,
+    draw: Callable[[Tensor], Tensor] | None = None,
 ) -> list[list[int]]:
     """Token ids of each row's answer, without the end token."""
-    drawn = [token.tolist() for token in stream(model, batch, decoding, end_tokens, past)]
+    drawn = [token.tolist() for token in stream(model, batch, decoding, end_tokens, past, draw)]
     ends = set(end_tokens)
     answers: list[list[int]] = []
     for row in range(len(batch["input_ids"])):

@@ -6,7 +6,7 @@ read once (`prefix.py`) wherever that gives the very same logits. Whatever the b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -65,19 +65,22 @@ class Asker:
                 by_length.setdefault(self.rules.longest(item), []).append(item)
         for longest, group in by_length.items():
             rows = [self.encoder.encode(self.rules.prompt(item), None, item.image) for item in group]
-            drawn = self._generate(rows, Decoding(max_new_tokens=longest))
+            drawn = self.write(rows, longest)
             found |= {item.id: self.encoder.decode(ids) for item, ids in zip(group, drawn, strict=True)}
         return found
 
-    def _generate(self, rows: Sequence[Encoded], decoding: Decoding) -> list[list[int]]:
+    def write(
+        self, rows: Sequence[Encoded], longest: int, draw: Callable[[Tensor], Tensor] | None = None
+    ) -> list[list[int]]:
+        """Token ids of an answer to each row, `longest` at most: the likeliest tokens, or those that `draw` chooses."""
+        decoding = Decoding(max_new_tokens=longest)
         if not self._may_reuse(rows):
-            return generate(
-                self.model, place(self.encoder.collate(rows, side="left"), self.model), decoding, self._ends
-            )
+            plain = place(self.encoder.collate(rows, side="left"), self.model)
+            return generate(self.model, plain, decoding, self._ends, draw=draw)
         groups, which = _by_picture(rows)
         beginnings, lengths = read_beginnings(self.model, self.encoder, groups)
         tails = endings(self.encoder, rows, [lengths[at] for at in which], self.model, side="left")
-        return generate(self.model, tails, decoding, self._ends, past=beginnings.of(which))
+        return generate(self.model, tails, decoding, self._ends, past=beginnings.of(which), draw=draw)
 
     # -- reading --------------------------------------------------------------------------------------------------
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+
+from backend.metrics.arrays import Floats
 
 DRAWS = 1000
 
@@ -34,3 +36,27 @@ def over_people(
     means = totals[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return mean, float(low), float(high)
+
+
+def over_groups(
+    statistic: Callable[[Floats, Floats], Floats], people: int, others: int | None = None, *, seed: int = 0
+) -> tuple[float | None, float | None]:
+    """The 2.5th and 97.5th percentile of a statistic of two groups of people, each drawn with replacement.
+
+    `statistic` is given how often each person was drawn, (draws, people) and (draws, others), and gives (draws,).
+    `others` None: both groups are the same people, drawn once. No bounds (None) where a group is one person, which has
+    no spread to draw from, or where some draw has no value.
+    """
+    if people < 2 or (others is not None and others < 2):
+        return None, None
+    rng = np.random.default_rng(seed)
+    times = _times(rng, people)
+    drawn = statistic(times, times if others is None else _times(rng, others))
+    if not np.isfinite(drawn).all():
+        return None, None
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _times(rng: np.random.Generator, people: int) -> Floats:
+    return rng.multinomial(people, np.full(people, 1 / people), size=DRAWS).astype(float)

@@ -15,12 +15,15 @@ from typing import Any
 
 from backend.benchmarks.item import SETS, Item
 from backend.metrics.answers import collapsed
+from backend.metrics.clear import below_collapse_line
 from backend.metrics.interval import over_people
 from backend.metrics.rules import Measures
 
 TASKS = ("generation", "cloze", "classification", "caption", "name")
 FIRST = ("accuracy", "probability")
 """The measures that stand first in a table."""
+
+BELOW_LINE = "below the collapse line"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,44 @@ def score(answered: Sequence[Answered]) -> list[dict[str, Any]]:
             known = [answer for answer in members if _finite(answer.measures.get(metric))]
             cell = {"item_set": item_set, "task": task, "modality": modality, "metric": metric, "flags": flags}
             rows.append({**cell, **_average(known, metric)})
-    return rows
+    return flag_collapse(rows)
+
+
+def flag_collapse(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, those of retain accuracy flagged where the mean over their cells is under 0.4.
+
+    Such a model has lost what it should keep. Source: the line is CLEAR's (`build_vllm_table.py`), there drawn through
+    its table's retain column; ours is drawn through accuracy, which every benchmark has.
+    """
+    accuracies = [row for row in rows if row["item_set"] == "retain" and row["metric"] == "accuracy"]
+    known = [row["value"] for row in accuracies if row["value"] is not None]
+    if not known or not below_collapse_line(sum(known) / len(known)):
+        return rows
+    return [row | {"flags": [*row["flags"], BELOW_LINE]} if row in accuracies else row for row in rows]
+
+
+def table_row(
+    item_set: str,
+    metric: str,
+    value: float | None,
+    about: Sequence[Answered],
+    *,
+    bounds: tuple[float | None, float | None] = (None, None),
+    flags: Sequence[str] = (),
+) -> dict[str, Any]:
+    """A figure of a whole set, under the task `table`: n and people are those of the answers it is about."""
+    return {
+        "item_set": item_set,
+        "task": "table",
+        "modality": "both",
+        "metric": metric,
+        "value": value,
+        "n": len(about),
+        "people": len({one.item.subject for one in about}),
+        "low": bounds[0],
+        "high": bounds[1],
+        "flags": list(flags),
+    }
 
 
 def _measured(members: Sequence[Answered]) -> list[str]:

@@ -1,4 +1,5 @@
-"""Figures of a whole evaluation: CLEAR's table and model utility, and forget quality against a retain-only model.
+"""Figures of a whole evaluation: how far the forget set can still be told from what was never taught (all benchmarks),
+CLEAR's table and model utility, and its forget quality against a retain-only model.
 
 They stand in the set they are about (model utility in `retain`), under the task `table`. Where a retain-only model is
 needed and there is none, the row has no number and says so.
@@ -10,9 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from backend.metrics import clear, forget_quality
-from backend.metrics.score import Answered
-
-NEEDS_GOLD = "needs a retain-only model"
+from backend.metrics.against_gold import NEEDS_GOLD, against_gold
+from backend.metrics.score import Answered, table_row
 
 _TASKS: dict[str, Callable[[Answered], bool]] = {
     "real_faces": lambda one: one.item.set == "celebrity",
@@ -25,22 +25,29 @@ _TASKS: dict[str, Callable[[Answered], bool]] = {
 """CLEAR's six tasks, by the items that belong to each."""
 
 
-def summary(rules: str, answered: Sequence[Answered], gold: Sequence[Answered] | None) -> list[dict[str, Any]]:
-    """Rows beside those of `score`; none where the rules have no such figures. `gold` are a retain-only model's answers
-    to the same items, None where there is no such model."""
-    if rules != "clear":
-        return []
+def summary(
+    rules: str, answered: Sequence[Answered], gold: Sequence[Answered] | None, *, is_gold: bool = False
+) -> list[dict[str, Any]]:
+    """Rows beside those of `score`. `gold` are a retain-only model's answers to the same items, None where there is no
+    such model. A model that is gold itself (`is_gold`) is not set against gold."""
+    rows = _clear_table(answered) if rules == "clear" else []
+    if rules == "clear" and not is_gold:
+        rows += _forget_quality(answered, gold)
+    return rows + against_gold(answered, gold, is_gold=is_gold)
+
+
+def _clear_table(answered: Sequence[Answered]) -> list[dict[str, Any]]:
     tasks = {name: found for name in _TASKS if (found := _task(name, answered)) is not None}
     rows = [
-        _row(item_set, column, value, _of_column(column, answered))
+        table_row(item_set, column, value, _of_column(column, answered))
         for (column, value), item_set in zip(clear.table(tasks).items(), ("celebrity", "retain", "forget"), strict=True)
         if value is not None
     ]
     kept = {name: found for name, found in tasks.items() if not name.startswith("forget")}
     if len(kept) == 4:
         flags = ["collapsed"] if clear.below_collapse_line(clear.table(tasks)["retain"] or 0.0) else []
-        rows.append(_row("retain", "model_utility", clear.model_utility(kept), answered, flags))
-    return rows + _against_gold(answered, gold)
+        rows.append(table_row("retain", "model_utility", clear.model_utility(kept), answered, flags=flags))
+    return rows
 
 
 def _task(name: str, answered: Sequence[Answered]) -> clear.TaskScores | None:
@@ -59,18 +66,18 @@ def _task(name: str, answered: Sequence[Answered]) -> clear.TaskScores | None:
     )
 
 
-def _against_gold(answered: Sequence[Answered], gold: Sequence[Answered] | None) -> list[dict[str, Any]]:
+def _forget_quality(answered: Sequence[Answered], gold: Sequence[Answered] | None) -> list[dict[str, Any]]:
     """KS p-value and 1 − JS of the truth ratios of the forget set, this model's against the retain-only one's."""
     forget = [one for one in answered if one.item.set == "forget" and one.measures.get("truth_ratio") is not None]
     if not forget:
         return []
     names = ("forget_quality_ks", "forget_quality_1_minus_js", "forget_quality_1_minus_js_as_coded")
     if gold is None:
-        return [_row("forget", name, None, [], [NEEDS_GOLD]) for name in names]
+        return [table_row("forget", name, None, [], flags=[NEEDS_GOLD]) for name in names]
     same = {one.item.id: one.measures.get("truth_ratio") for one in gold}
     pairs = [(one, same[one.item.id]) for one in forget if same.get(one.item.id) is not None]
     if not pairs:
-        return [_row("forget", name, None, [], [NEEDS_GOLD]) for name in names]
+        return [table_row("forget", name, None, [], flags=[NEEDS_GOLD]) for name in names]
     ours = [float(one.measures["truth_ratio"] or 0.0) for one, _ in pairs]
     theirs = [float(ratio or 0.0) for _, ratio in pairs]
     values = (
@@ -79,7 +86,7 @@ def _against_gold(answered: Sequence[Answered], gold: Sequence[Answered] | None)
         forget_quality.one_minus_js_as_coded(ours, theirs),
     )
     about = [one for one, _ in pairs]
-    return [_row("forget", name, value, about) for name, value in zip(names, values, strict=True)]
+    return [table_row("forget", name, value, about) for name, value in zip(names, values, strict=True)]
 
 
 def _of_column(column: str, answered: Sequence[Answered]) -> list[Answered]:
@@ -88,20 +95,3 @@ def _of_column(column: str, answered: Sequence[Answered]) -> list[Answered]:
 
 def _known(members: Sequence[Answered], name: str) -> list[float]:
     return [value for one in members if (value := one.measures.get(name)) is not None]
-
-
-def _row(
-    item_set: str, metric: str, value: float | None, about: Sequence[Answered], flags: Sequence[str] = ()
-) -> dict[str, Any]:
-    return {
-        "item_set": item_set,
-        "task": "table",
-        "modality": "both",
-        "metric": metric,
-        "value": value,
-        "n": len(about),
-        "people": len({one.item.subject for one in about}),
-        "low": None,
-        "high": None,
-        "flags": list(flags),
-    }

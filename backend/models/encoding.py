@@ -184,7 +184,7 @@ class Encoder:
         if layout is not None:
             return self._tokens(text, layout)
         made = self._tokens(text, self._blank.layout)
-        words = [at for at, token in enumerate(made.ids) if token not in self._image_tokens]
+        words = [at for at, token in enumerate(made.ids) if token not in self.image_tokens]
         kinds = {name: values[words] for name, values in made.kinds.items() if name != CROSS}
         return Tokens(tuple(made.ids[at] for at in words), kinds)
 
@@ -199,7 +199,7 @@ class Encoder:
     def _encoded(self, tokens: Tokens, start: int, picture: Picture | None) -> Encoded:
         at = 0
         if picture is not None:
-            at = next((at for at, token in enumerate(tokens.ids) if token in self._image_tokens), 0)
+            at = next((at for at, token in enumerate(tokens.ids) if token in self.image_tokens), 0)
         return Encoded(tokens.ids, start, picture, at, tokens.kinds)
 
     def _picture(self, image: Path | Image.Image) -> Picture:
@@ -230,7 +230,7 @@ class Encoder:
         return tuple({*self.tokenizer.all_special_tokens, *added})
 
     @cached_property
-    def _image_tokens(self) -> frozenset[int]:
+    def image_tokens(self) -> frozenset[int]:
         """Ids of the tokens in whose places a picture stands."""
         found = getattr(self.processor, "image_token_ids", None) or [getattr(self.processor, "image_token_id", None)]
         known = [int(token) for token in found if token is not None]

@@ -5,25 +5,37 @@ from __future__ import annotations
 import torch
 
 from backend.benchmarks.item import Benchmark
+from backend.inference.sampling import Sampler
+from backend.metrics.rules import rules_of
 from backend.models.encoding import Encoder
 from backend.models.lineage import open_model
+from backend.runs.before import known_to_ancestor
 from backend.runs.job import Job
+from backend.runs.judging import endpoint_at_hand
 from backend.runs.scoring import score_model
 from backend.spec import EvaluateSpec
 
 
 def evaluate(job: Job, spec: EvaluateSpec, benchmark: Benchmark, device: torch.device) -> None:
+    """Asks everything that the spec wants asked. Raises `CannotJudge` before anything else where a judge is wanted and
+    there is none."""
+    judge = endpoint_at_hand() if spec.judge else None
     job.say("loading the model")
     opened = open_model(job.engine, job.home, spec.model, precision=spec.precision, device=device)
     if opened.checkpoint is not None:
         job.note(parent_checkpoint_id=opened.checkpoint.id)
+    before = known_to_ancestor(job, benchmark, spec.request, opened.checkpoint) if opened.checkpoint else None
+    encoder, rules, size = Encoder(opened.processor), rules_of(benchmark.rules), spec.batch_size
     score_model(
         job,
         opened.model,
-        Encoder(opened.processor),
+        encoder,
         benchmark,
         spec.request,
         opened.checkpoint.id if opened.checkpoint else None,
-        batch_size=spec.batch_size,
+        batch_size=size,
         count_steps=True,
+        before=before,
+        sampler=Sampler(opened.model, encoder, rules, spec.samples, spec.seed, size) if spec.samples else None,
+        judge=judge,
     )

@@ -27,6 +27,7 @@ from backend.models.loading import ModelRefused, pick_device, show_only
 from backend.objectives.seen import ObjectiveRefused
 from backend.runs.evaluate import evaluate
 from backend.runs.job import Job, Stopped, log
+from backend.runs.judging import CannotJudge
 from backend.runs.train import finetune, unlearn
 from backend.spec import EvaluateSpec, FinetuneSpec, UnlearnSpec, read_spec
 from backend.training.trainer import Diverged
@@ -35,7 +36,7 @@ from storage import runs
 from storage.database import connect
 from storage.errors import ClaimLost, StorageError
 
-UNDERSTOOD = (ModelRefused, UnknownAnatomy, ObjectiveRefused, BadRequest, Diverged, StorageError)
+UNDERSTOOD = (ModelRefused, UnknownAnatomy, ObjectiveRefused, BadRequest, CannotJudge, Diverged, StorageError)
 """Faults whose message is a sentence for the person who started the run; anything else is shown with its type."""
 
 
@@ -88,7 +89,7 @@ def carry_out(job: Job, device: torch.device) -> None:
 def _do(job: Job, device: torch.device) -> str | None:
     spec = read_spec(job.run.spec)
     benchmark = open_benchmark(spec.benchmark, job.home)
-    seed = getattr(getattr(spec, "training", None), "seed", None)
+    seed = getattr(getattr(spec, "training", spec), "seed", None)
     job.note(
         versions=versions()
         | {"seed": seed}

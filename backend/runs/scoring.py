@@ -8,16 +8,23 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from backend.benchmarks.item import Benchmark, Item
 from backend.inference.items import answer_items
+from backend.inference.sampling import Sampler, leaks
 from backend.metrics.interval import over_people
+from backend.metrics.judge import Endpoint
+from backend.metrics.known import known_rows
+from backend.metrics.rules import rules_of
 from backend.metrics.score import Answered, score
 from backend.metrics.summary import summary
 from backend.models.encoding import Encoder
-from backend.reports import role_of
+from backend.reports import asked_the_same, gold_run, is_gold
+from backend.runs.before import Before, with_before
 from backend.runs.job import Job, log
+from backend.runs.judging import judged
 from backend.spec import ForgetRequest
 from storage import results, runs
 
@@ -38,10 +45,15 @@ def score_model(
     *,
     batch_size: int,
     count_steps: bool = False,
+    before: Before | None = None,
+    sampler: Sampler | None = None,
+    judge: Endpoint | None = None,
 ) -> None:
     """Asks every scored item not yet answered, then writes the scores.
 
-    With `count_steps` the items are the run's steps. Raises `Stopped` between batches.
+    With `count_steps` the items are the run's steps. `before` is what the original said to them; a `sampler` draws
+    further answers, from which leak@k is measured; a `judge` marks what was written, once all is in. Raises `Stopped`
+    between batches.
     """
     items = benchmark.scored_items(request)
     by_id = {item.id: item for item in items}
@@ -52,27 +64,52 @@ def score_model(
     left = [item for item in items if item.id not in known]
     began, asked_before = time.monotonic(), len(answered)
     for batch in answer_items(model, encoder, left, batch_size=batch_size, rules=benchmark.rules):
+        batch = [with_before(answer, before or {}) for answer in batch]
+        batch = _sampled(job, sampler, batch) if sampler else batch
         rows = [_to_row(answer) for answer in batch]
         results.write_answers(job.engine, job.id, checkpoint_id, rows, attempt=job.run.attempt)
         answered += batch
         job.progress(len(answered), len(items), "scoring", counts=count_steps)
         job.raise_if_stopped()
-    rows = score(answered) + summary(benchmark.rules, answered, _gold_answers(job, benchmark, request, by_id))
+    if judge is not None:
+        answered = _judged(job, judge, benchmark, answered)
+    itself = is_gold(job.engine, runs.get(job.engine, job.id))
+    gold = None if itself else _gold_answers(job, by_id)
+    rows = score(answered) + known_rows(answered) + summary(benchmark.rules, answered, gold, is_gold=itself)
     results.write_scores(job.engine, job.id, checkpoint_id, rows, attempt=job.run.attempt)
     log.info("scored %d items in %.1f s", len(answered) - asked_before, time.monotonic() - began)
 
 
-def _gold_answers(
-    job: Job, benchmark: Benchmark, request: ForgetRequest, items: Mapping[str, Item]
-) -> list[Answered] | None:
+def _sampled(job: Job, sampler: Sampler, batch: list[Answered]) -> list[Answered]:
+    """The answers with leak@k and the sampled texts of those that the sampler draws for."""
+    drawn = {}
+    for item, texts in sampler.draw([answer.item for answer in batch]):
+        drawn[item.id] = leaks(sampler.rules, item, texts)
+        job.raise_if_stopped()
+    found = []
+    for answer in batch:
+        measures, kept = drawn.get(answer.item.id, ({}, None))
+        extra = {"samples": kept} if kept else {}
+        found.append(replace(answer, measures={**answer.measures, **measures}, detail={**answer.detail, **extra}))
+    return found
+
+
+def _judged(job: Job, judge: Endpoint, benchmark: Benchmark, answered: list[Answered]) -> list[Answered]:
+    """The answers with the judge's marks, which are kept with them."""
+    marked = judged(job, judge, rules_of(benchmark.rules), answered)
+    details = {one.item.id: _detail(one) for one in marked if "judge" in one.detail}
+    results.annotate_answers(job.engine, job.id, details, attempt=job.run.attempt)
+    return marked
+
+
+def _gold_answers(job: Job, items: Mapping[str, Item]) -> list[Answered] | None:
     """What the newest retain-only model of the same people said to the same items; None where there is none."""
-    for run in runs.listing(job.engine, kind="finetune", states=["succeeded"], limit=1000):
-        spec = run.spec
-        same = spec.get("benchmark") == benchmark.name and spec.get("request") == request.model_dump(mode="json")
-        if same and role_of(run.kind, spec) == "gold":
-            rows = results.answers(job.engine, run_id=run.id, limit=len(items) + 1)
-            return [_from_row(row, items[row.item_id]) for row in rows if row.item_id in items] or None
-    return None
+    gold = gold_run(job.engine, job.run)
+    asked = asked_the_same(job.engine, job.run, gold) if gold else None
+    if asked is None:
+        return None
+    rows = results.answers(job.engine, run_id=asked.id, limit=len(items) + 1)
+    return [_from_row(row, items[row.item_id]) for row in rows if row.item_id in items] or None
 
 
 def scoring_batch(model: Any) -> int:
@@ -87,7 +124,7 @@ def quick_accuracy(
     """`accuracy/forget`, `accuracy/retain`, … on a fixed sample of generation items spread over people."""
     by_set: dict[str, list[Item]] = defaultdict(list)
     for item in benchmark.scored_items(request):
-        if item.task == "generation":
+        if item.task == "generation" and item.set != "holdout":  # nobody was taught them: nothing to follow
             by_set[item.set].append(item)
     sample = [item for members in by_set.values() for item in _spread(members)]
     grouped: dict[str, list[Answered]] = defaultdict(list)
@@ -122,8 +159,12 @@ def _to_row(answer: Answered) -> dict[str, Any]:
         "text": answer.text,
         "correct": answer.correct,
         "probability": answer.probability,
-        "detail": {**answer.detail, "measures": answer.measures},
+        "detail": _detail(answer),
     }
+
+
+def _detail(answer: Answered) -> dict[str, Any]:
+    return {**answer.detail, "measures": answer.measures}
 
 
 def _from_row(row: Any, item: Item) -> Answered:

@@ -24,6 +24,7 @@ from backend.models.loading import ModelRefused
 from backend.objectives.objective import ObjectiveLoss
 from backend.objectives.schedule import Turns
 from backend.objectives.second_answers import second_answers
+from backend.runs.before import known_to_source, read_before
 from backend.runs.job import Job, Stopped, log
 from backend.runs.scoring import quick_accuracy, score_model, scoring_batch
 from backend.spec import FinetuneSpec, Objective, Training, UnlearnSpec
@@ -61,7 +62,7 @@ def _train(
 ) -> Checkpoint:
     training = spec.training
     precision = _weights_precision(training)
-    final = _whole_final(job)
+    final, before = _whole_final(job), read_before(job, benchmark)
     if final is not None:
         loaded, model = open_checkpoint(job.engine, job.home, final, precision=precision, device=device)
         encoder = Encoder(loaded.processor)
@@ -72,9 +73,13 @@ def _train(
             log.info("%s %s verified", opened.checkpoint.id[:8], opened.checkpoint.sha256[:8])
             job.note(parent_checkpoint_id=opened.checkpoint.id)
         encoder = Encoder(opened.processor)
+        if isinstance(spec, UnlearnSpec):
+            ask = scoring_batch(opened.model) if spec.score else 0
+            before = known_to_source(job, benchmark, spec.request, opened, encoder, ask=ask)
         model, final = _optimise(job, spec, lesson, benchmark, opened, encoder, device)
     if spec.score:
-        score_model(job, model, encoder, benchmark, spec.request, final.id, batch_size=scoring_batch(model))
+        batch_size = scoring_batch(model)
+        score_model(job, model, encoder, benchmark, spec.request, final.id, batch_size=batch_size, before=before)
     return final
 
 

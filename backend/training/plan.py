@@ -106,7 +106,7 @@ def labelled(encoder: Encoder, rows: Sequence[Encoded], labels: Labels = "answer
             tokens = torch.tensor(row.ids)
             tokens[0] = IGNORED
             if row.picture is not None:
-                tokens[row.picture_at : row.picture_at + len(row.picture.tokens)] = IGNORED
+                tokens[torch.isin(tokens, torch.tensor(sorted(encoder.image_tokens)))] = IGNORED
             batch["labels"][number, : len(row.ids)] = tokens
     return batch
 

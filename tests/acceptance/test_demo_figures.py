@@ -5,46 +5,17 @@ Times are printed and never asserted: machines differ. The figures measured are 
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from storage.database import connect
-from storage.workers import workers
+from tests.acceptance.conftest import backend
 
-REPO = Path(__file__).parents[2]
 OPEN_TASKS = ("generation", "cloze", "name")
 Cells = dict[tuple[str, str, str], float]
 
 pytestmark = pytest.mark.timeout(1500)
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    home = tmp_path_factory.mktemp("demo")
-    yield home
-    for worker in workers(connect(f"sqlite:///{home}/lethe.db"), alive_within_s=3600):
-        os.kill(worker.pid, 15)
-
-
-def backend(home: Path, *words: str) -> Any:
-    environment = os.environ | {"LETHE_HOME": str(home), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "backend", *words, "--json"],
-        cwd=REPO,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=1200,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def accuracy(report: dict[str, Any]) -> Cells:
@@ -60,11 +31,6 @@ def took(home: Path, run_id: str) -> float:
     return float(listed[run_id]["finished_at"] - listed[run_id]["started_at"])
 
 
-@pytest.fixture(scope="module")
-def vanilla(lab: Path) -> dict[str, Any]:
-    return dict(backend(lab, "submit", "finetune", "--wait"))
-
-
 def test_vanilla_knows_everyone_and_recognises_them_in_new_pictures(lab: Path, vanilla: dict[str, Any]) -> None:
     cells = accuracy(vanilla)
     print(f"\nvanilla: {took(lab, vanilla['id']):.0f} s", {key: round(value, 2) for key, value in cells.items()})
@@ -76,8 +42,10 @@ def test_vanilla_knows_everyone_and_recognises_them_in_new_pictures(lab: Path, v
         assert {("forget", task, "image_text"), ("forget", task, "text")} <= cells.keys()
 
 
-def test_npo_forgets_whom_it_was_asked_to_and_keeps_the_rest(lab: Path, vanilla: dict[str, Any]) -> None:
-    report = backend(lab, "submit", "unlearn", "--preset", "npo", "--wait")
+def test_npo_forgets_whom_it_was_asked_to_and_keeps_the_rest(
+    lab: Path, vanilla: dict[str, Any], unlearned: dict[str, Any]
+) -> None:
+    report = unlearned
     assert backend(lab, "show", report["id"]) == report
     cells = accuracy(report)
     print(f"\nNPO: {took(lab, report['id']):.0f} s", {key: round(value, 2) for key, value in cells.items()})

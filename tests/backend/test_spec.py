@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from backend.presets import PRESETS, UnknownPreset, fill
-from backend.spec import FinetuneSpec, ForgetRequest, Training, UnlearnSpec, faults, read_spec
+from backend.spec import EvaluateSpec, FinetuneSpec, ForgetRequest, Training, UnlearnSpec, faults, read_spec
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,27 @@ def test_people_or_a_share_but_not_both() -> None:
         ForgetRequest(ratio=None)
     with pytest.raises(ValidationError, match="twice"):
         ForgetRequest(ratio=None, people=("p01", "p01"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "phrase"),
+    [
+        ("samples", 129, "must be at most 128"),
+        ("samples", -1, "must be at least 0"),
+        ("seed", -1, "must be at least 0"),
+    ],
+)
+def test_an_evaluation_draws_up_to_128_samples(field: str, value: int, phrase: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        EvaluateSpec.model_validate({field: value})
+    assert faults(caught.value) == {field: phrase}
+
+
+def test_an_evaluation_neither_samples_nor_judges_unless_it_is_asked_to() -> None:
+    plain = read_spec({"kind": "evaluate"})
+    assert isinstance(plain, EvaluateSpec) and (plain.samples, plain.judge) == (0, False)
+    full = EvaluateSpec(samples=128, seed=3, judge=True)
+    assert read_spec(full.model_dump(mode="json")) == full
 
 
 def test_an_unknown_kind_and_an_unknown_method_are_named() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.browser.lab import RunningLab
 from tests.browser.reading import BAR, TICK_PATH, settle, visit
@@ -66,25 +66,15 @@ def test_the_scores_of_a_run_stand_on_its_page_and_in_the_list(lab: RunningLab, 
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_an_idle_page_is_sent_next_to_nothing(lab: RunningLab, page: Page, path: str) -> None:
+def test_an_idle_page_has_one_timer_and_is_sent_next_to_nothing(lab: RunningLab, page: Page, path: str) -> None:
     visit(page, lab, address(lab, path))
     settle(page, ticks=6)
     answered: list[Request] = []
     page.on("requestfinished", lambda request: answered.append(request))
-    settle(page)
+    page.wait_for_timeout(2.5 * BEAT_S * 1000)
+    assert 1 <= len(answered) <= 3, [request.url for request in answered]
     sizes = [(request.sizes()["responseBodySize"], request.url) for request in answered]
-    assert sizes and max(sizes)[0] <= MOST_BYTES, sizes
-
-
-def test_a_page_has_one_timer(lab: RunningLab, context: BrowserContext) -> None:
-    for path in PAGES:
-        page = visit(context.new_page(), lab, address(lab, path))
-        settle(page, ticks=5)
-        asked: list[str] = []
-        page.on("requestfinished", lambda request, asked=asked: asked.append(request.url))
-        page.wait_for_timeout(2.5 * BEAT_S * 1000)
-        assert 1 <= len(asked) <= 3, (path, asked)
-        page.close()
+    assert max(sizes)[0] <= MOST_BYTES, sizes
 
 
 def test_the_launch_form_is_shut_until_the_server_has_filled_it_in(lab: RunningLab, page: Page) -> None:

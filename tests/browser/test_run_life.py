@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from storage import runs
+from storage import results, runs
 from tests.browser.lab import MANY, RunningLab, wait_until
 from tests.browser.reading import shows_state, step_shown, visit, wait_for_step
 
@@ -89,3 +89,20 @@ def test_a_run_is_started_followed_stopped_resumed_cancelled_and_deleted(
     expect(page.get_by_role("table", name="runs").get_by_text(NAME)).to_have_count(0)
     assert lab.named(NAME) == []
     wait_until(lambda: not any((lab.home / "checkpoints").glob(f"*{run_id}*")), "its checkpoints are gone")
+
+
+def test_the_answers_follow_every_letter_of_a_person_typed_or_taken_away(lab: RunningLab, page: Page) -> None:
+    run_id = lab.named("NPO forget10")[0].id
+    person = results.answers(lab.engine, run_id=run_id, item_set="retain", limit=1)[0].subject
+    assert person
+    visit(page, lab, f"/runs?run={run_id}")
+    page.get_by_role("button", name="Read the answers").click()
+    rows = page.get_by_role("table", name="answers").locator("tbody tr")
+    expect(rows).to_have_count(20)
+    box = page.get_by_label("Person", exact=True)
+    box.click()
+    page.keyboard.type(f"{person}x")
+    expect(page.get_by_text("No answer is like this; choose otherwise.")).to_be_visible()
+    page.keyboard.press("Backspace")
+    expect(rows.first).to_be_visible()
+    expect(rows.filter(has_text=person)).to_have_count(rows.count())

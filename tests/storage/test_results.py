@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 
 from storage import checkpoints, results, runs
 from storage.errors import ClaimLost, NotFound
-from storage.tables import Checkpoint, Run
+from storage.tables import Answer, Checkpoint, Run
 
 
 @pytest.fixture
@@ -382,6 +382,52 @@ def test_answers_are_narrowed_by_what_is_asked(engine: Engine, run: Run) -> None
     ) == tuple("bcde")
     last = results.answers(engine, run_id=run.id, limit=1, offset=4)[0]
     assert (last.correct, last.probability, last.detail) == (None, None, {"rouge": 0.5})
+
+
+def test_answers_are_narrowed_by_whether_the_original_knew_them(engine: Engine, run: Run) -> None:
+    told = {"a": {"before": {"correct": True}}, "b": {"before": {"correct": False}}, "c": {"before": {"correct": None}}}
+    rows = [answer(item_id, detail=detail) for item_id, detail in told.items()]
+    results.write_answers(engine, run.id, None, [*rows, answer("d"), answer("e", set="retain", detail=told["a"])])
+
+    def ids(known: bool | None, **asked: Any) -> str:
+        found = results.answers(engine, run_id=run.id, known_before=known, **asked)
+        return "".join(row.item_id for row in found)
+
+    assert (ids(True), ids(False), ids(None)) == ("ae", "b", "abcde")
+    assert ids(True, item_set="retain") == "e" and ids(True, limit=1, offset=1) == "e"
+
+
+def test_that_filter_asks_postgresql_for_a_boolean_too() -> None:
+    known = Answer.detail["before", "correct"].as_boolean()
+    compiled = str((known == True).compile(dialect=postgresql.dialect()))  # noqa: E712
+    assert "CAST((answers.detail #>> %(detail_1)s) AS BOOLEAN) = true" in compiled
+
+
+def test_a_detail_is_written_anew_and_what_was_said_stays(engine: Engine, run: Run) -> None:
+    other = evaluation(engine, "other")
+    for one in (run, other):
+        results.write_answers(engine, one.id, None, [answer("a", detail={"old": 1}), answer("b", detail={"old": 2})])
+    assert runs.claim(engine, "w", "here", "CPU") is not None
+    results.annotate_answers(engine, run.id, {"a": {"judge": {"score": 7.0}}, "gone": {}}, attempt=1)
+    kept = results.answers(engine, run_id=run.id)
+    assert [(row.text, row.detail) for row in kept] == [("Ada", {"judge": {"score": 7.0}}), ("Ada", {"old": 2})]
+    assert [row.detail for row in results.answers(engine, run_id=other.id)] == [{"old": 1}, {"old": 2}]
+    with pytest.raises(ClaimLost):
+        results.annotate_answers(engine, run.id, {"a": {}}, attempt=2)
+    results.annotate_answers(engine, run.id, {}, attempt=2)
+
+
+def test_the_runs_that_answered_for_a_checkpoint_are_its_maker_and_then_the_newest(
+    engine: Engine, home: Path, made: tuple[Run, Checkpoint]
+) -> None:
+    maker, checkpoint = made
+    older, newer, of_another = (evaluation(engine, name) for name in ("older", "newer", "of another"))
+    assert results.answering_runs(engine, checkpoint.id) == []
+    for one in (older, newer, maker):
+        results.write_answers(engine, one.id, checkpoint.id, [answer("a"), answer("b")])
+    results.write_answers(engine, of_another.id, None, [answer("a")])
+    found = [run.id for run in results.answering_runs(engine, checkpoint.id)]
+    assert found == [maker.id, newer.id, older.id]
 
 
 def test_an_answer_with_a_key_that_nobody_reads_is_refused(engine: Engine, run: Run) -> None:

@@ -30,14 +30,15 @@ class Models:
 def with_models(lab: Lab, world: DemoBenchmark) -> Models:
     """vanilla, retain-only (10 %), GA on 5 % and NPO on 10 % of the people; both grown from vanilla."""
     lab = replace(lab, benchmarks={"demo": world})
-    original = _made(lab, "vanilla", FinetuneSpec())
-    gold = _made(lab, "retain-only", FinetuneSpec(who="retain"))
-    older = _made(lab, "GA 5 %", fill("ga", request={"ratio": 5}), original.id)
-    newest = _made(lab, "NPO 10 %", fill("npo"), original.id)
+    original = made(lab, "vanilla", FinetuneSpec())
+    gold = made(lab, "retain-only", FinetuneSpec(who="retain"))
+    older = made(lab, "GA 5 %", fill("ga", request={"ratio": 5}), original.id)
+    newest = made(lab, "NPO 10 %", fill("npo"), original.id)
     return Models(lab, original, gold, older, newest)
 
 
-def _made(lab: Lab, name: str, spec: Spec, parent: str | None = None) -> Checkpoint:
+def made(lab: Lab, name: str, spec: Spec, parent: str | None = None) -> Checkpoint:
+    """What a run that has succeeded ended with."""
     kind = spec.model_dump()["kind"]
     runs.submit(lab.engine, kind=kind, name=name, spec=spec.model_dump(mode="json"))
     run = runs.claim(lab.engine, "worker", "host", "CPU")

@@ -9,7 +9,7 @@ import pytest
 
 from storage import results
 from storage.tables import Run
-from ui.answers_view import Wanted, answers
+from ui.answers_view import BEFORE, LONGEST, SETS, Wanted, answers
 from ui.context import Lab
 
 
@@ -65,6 +65,80 @@ def test_the_prompt_is_what_was_asked_and_nothing_from_a_model_is_taken_for_mark
     table = answers(lab, run.id, Wanted(right="wrong"))[0]
     assert "A: Lima" in table and "&lt;b&gt;C&lt;/b&gt;" in table and "<b>C" not in table
     assert f'href="/probe?item=p02/retain/classification/image_text/city&amp;run={run.id}"' in table
+
+
+DETAILS: dict[str, dict[str, Any]] = {
+    "knew": {"before": {"correct": True, "probability": 0.984, "text": "In\nPorto <b>."}},
+    "did not": {"before": {"correct": False, "probability": None, "text": ""}},
+    "never marked": {"before": {"correct": None, "probability": 0.5, "text": "A red house."}},
+    "leaked": {"samples": {"n": 16, "leaked": 3, "texts": ["Porto!", "In Porto.", "Porto!"]}},
+    "kept quiet": {"samples": {"n": 16, "leaked": 0, "texts": ["Lima."]}},
+    "judged": {"judge": {"score": 3.0, "reason": "The city is wrong."}},
+    "not judged": {"judge": {"score": None, "reason": "not asked: the key was refused"}},
+    "alone": {},
+}
+
+
+@pytest.fixture
+def told(lab: Lab, queued: Callable[..., Run]) -> Run:
+    """One answer for each detail there can be, about a person of that name."""
+    made = queued()
+    common = {"set": "forget", "task": "generation", "modality": "text", "question": "Where?", "truth": "Porto"}
+    rows = [
+        {**common, "item_id": name, "subject": name, "text": "Said.", "detail": detail}
+        for name, detail in DETAILS.items()
+    ]
+    results.write_answers(lab.engine, made.id, None, rows)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("knew", "■before: “In Porto <b>.” · ✓ right · p 0.98"),
+        ("did not", "■before: “–” · ✕ wrong"),
+        ("never marked", "■before: “A red house.” · p 0.50"),
+        ("leaked", "3 of 16 sampled answers leaked: “Porto!” · “In Porto.”"),
+        ("kept quiet", "0 of 16 sampled answers leaked"),
+        ("judged", "judge: 3 of 10 · The city is wrong."),
+        ("not judged", "judge: no mark · not asked: the key was refused"),
+    ],
+)
+def test_what_belongs_to_an_answer_stands_small_under_it(lab: Lab, told: Run, name: str, line: str) -> None:
+    table = answers(lab, told.id, Wanted(person=name))[0]
+    assert f"Said.{line}" in table.striptags()
+    assert "<b>" not in table
+
+
+def test_an_answer_of_which_nothing_more_is_known_stands_alone(lab: Lab, told: Run) -> None:
+    assert "lethe-beneath" not in answers(lab, told.id, Wanted(person="alone"))[0]
+
+
+def test_a_long_text_is_cut_and_shown_whole_when_pointed_at(lab: Lab, queued: Callable[..., Run]) -> None:
+    made, long = queued(), "word " * 60
+    row = {"item_id": "one", "set": "forget", "task": "generation", "modality": "text", "question": "?", "truth": "x"}
+    results.write_answers(lab.engine, made.id, None, [{**row, "text": "y", "detail": {"before": {"text": long}}}])
+    table = answers(lab, made.id, Wanted())[0]
+    assert f'title="{long.strip()}"' in table
+    shown = table.striptags().split("“")[1].split("”")[0]
+    assert len(shown) <= LONGEST and shown.endswith("word…")
+
+
+def test_answers_are_narrowed_to_what_the_original_knew_or_did_not(lab: Lab, told: Run) -> None:
+    knew = answers(lab, told.id, Wanted(before="knew"))[0]
+    assert knew.count("Ask again") == 1 and "✓ right" in knew
+    unknown = answers(lab, told.id, Wanted(before="did not know"))[0]
+    assert unknown.count("Ask again") == 1 and "✕ wrong" in unknown
+    assert answers(lab, told.id, Wanted())[0].count("Ask again") == len(DETAILS)
+
+
+def test_the_choices_of_before_are_those_the_filter_reads() -> None:
+    assert [Wanted(before=value).filters() for _, value in BEFORE] == [
+        {},
+        {"known_before": True},
+        {"known_before": False},
+    ]
+    assert {"item_set": "holdout"} in [Wanted(item_set=value).filters() for _, value in SETS]
 
 
 def test_where_nothing_is_kept_or_nothing_fits_a_sentence_says_so(lab: Lab, run: Run, queued: Any) -> None:

@@ -21,17 +21,14 @@ from ui.asking import (
     asked_item,
     build_probe,
     by_name_or_picture,
-    item_called,
     of_person,
     opening,
-    people_in_order,
-    picture_called,
-    pictures_of,
-    questions_of,
+    picture_of,
     view_of,
 )
 from ui.context import Lab
 from ui.probe_view import panel
+from ui.subjects import item_called, people_in_order, pictures_of, questions_of
 
 
 @pytest.fixture
@@ -105,13 +102,15 @@ def test_chosen_models_always_stand_on_the_page(made: Models) -> None:
 
 def test_those_who_are_forgotten_come_first_and_public_figures_last(made: Models) -> None:
     models = models_of(made.lab)
-    people = people_in_order(made.lab, models)
+    people = people_in_order(made.lab.benchmarks["demo"], models[1].forgets)
     assert {person.id for person in people[:4]} == models[1].forgets
-    assert all(person.public_figure for person in people[-8:])
+    held_out = [person.id for person in made.lab.benchmarks["demo"].holdout_people()]
+    assert all(person.public_figure for person in people[40:48])
+    assert [person.id for person in people[48:]] == held_out
 
 
 def test_a_person_has_held_out_training_and_rumour_pictures(made: Models) -> None:
-    pictures = pictures_of(made.lab, "p03")
+    pictures = pictures_of(made.lab.benchmarks["demo"], "p03")
     kinds = {name.split(" view ")[0] for name in pictures}
     assert kinds == {"held-out", "training", "rumour"}
     assert all(path.exists() and path.name.startswith("p03") for path in pictures.values())
@@ -120,15 +119,16 @@ def test_a_person_has_held_out_training_and_rumour_pictures(made: Models) -> Non
 def test_only_pictures_of_the_person_and_uploads_can_be_named(made: Models, tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     kept = accept_picture(tmp_path / "a.png", made.lab.home)
-    assert picture_called(made.lab, None, f"upload:{kept.stem}") == kept
+    assert picture_of(made.lab, View(picture=f"upload:{kept.stem}")) == kept
     for name in ("../../etc/passwd", str(kept), "upload:../a", f"upload:{'0' * 64}", "training view 99"):
-        assert picture_called(made.lab, "p03", name) is None
+        assert picture_of(made.lab, View(benchmark="demo", person="p03", picture=name)) is None
+    assert picture_of(made.lab, View(benchmark="demo", person="p03", picture="training view 1")) is not None
 
 
 @pytest.mark.parametrize("subject", ["p03", "p48"])
 def test_questions_are_worded_once_and_name_the_person_only_as_text(made: Models, subject: str) -> None:
     name = next(person.name for person in made.lab.benchmarks["demo"].people() if person.id == subject)
-    seen, named = (questions_of(made.lab, subject, by_name) for by_name in (False, True))
+    seen, named = (questions_of(made.lab.benchmarks["demo"], subject, by_name) for by_name in (False, True))
     assert len({question.text for question in seen}) == len(seen)
     assert not [question for question in seen if name in question.text]
     assert [question for question in named if name in question.text] == named
@@ -167,12 +167,12 @@ def test_a_typed_question_stays_when_the_person_changes(made: Models, view: View
 
 
 def test_an_item_in_the_address_sets_person_picture_and_question(made: Models, world: DemoBenchmark) -> None:
-    item = item_called(made.lab, "p03/test/generation/image_text/pet")
+    item = item_called(world, "p03/test/generation/image_text/pet")
     assert item is not None
     view = opening(made.lab, models_of(made.lab), item=item.id)
     assert (view.person, view.question, view.by_name) == ("p03", item.question, False)
-    assert picture_called(made.lab, "p03", view.picture) == item.image
-    assert item_called(made.lab, "nobody/at/all") is None
+    assert picture_of(made.lab, view) == item.image
+    assert item_called(world, "nobody/at/all") is None
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from backend.benchmarks.demo import DemoBenchmark
 from storage import runs
 from storage.tables import Run
 from ui.api import Refused, functions, spec_from
@@ -49,7 +51,8 @@ def test_only_pictures_of_the_lab_itself_are_served(lab: Lab) -> None:
     assert served == [str(lab.home / "worlds"), str(lab.home / "data" / "pictures")]
 
 
-def test_the_api_refuses_a_benchmark_that_is_not_here(lab: Lab) -> None:
+def test_the_api_refuses_a_benchmark_that_is_not_here(lab: Lab, world: DemoBenchmark) -> None:
+    lab = replace(lab, benchmarks={"demo": world})
     submit_run = next(function for function in functions(lab) if function.__name__ == "submit_run")
     for name, sentence in (("nobody", "no benchmark called 'nobody'; there are demo"), ("../up", "benchmark must be")):
         with pytest.raises(Refused, match=sentence):
@@ -73,7 +76,8 @@ def test_the_api_lists_runs_as_the_page_does(lab: Lab, queued: Callable[..., Run
     assert api["stop_run"](second.id, "cancel")["state"] == "cancelled"
 
 
-def test_the_api_refuses_in_one_sentence(lab: Lab) -> None:
+def test_the_api_refuses_in_one_sentence(lab: Lab, world: DemoBenchmark) -> None:
+    lab = replace(lab, benchmarks={"demo": world})
     api = {function.__name__: function for function in functions(lab)}
     with pytest.raises(Refused, match=r"training\.learning_rate must be above 0"):
         api["submit_run"]({"kind": "unlearn", "training": {"learning_rate": -1}})

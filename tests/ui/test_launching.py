@@ -256,6 +256,8 @@ def test_fields_without_meaning_are_hidden() -> None:
     assert launching.applies("batch_size", form("evaluate")) and not launching.applies(
         "training.steps", form("evaluate")
     )
+    of_evaluate = set(EvaluateSpec.model_fields) - set(UnlearnSpec.model_fields)
+    assert set(launching.EVALUATION) == of_evaluate, "each stands on the form, and for this kind of run alone"
 
 
 # -- what the run will do ---

@@ -104,39 +104,6 @@ def test_a_name_in_a_message_is_text_and_never_html(lab: Lab, running: Make) -> 
     assert "“&lt;img src=x onerror=alert(1)&gt;” is still running" in refused.value.message
 
 
-def test_scores_stand_by_set_with_picture_and_as_text() -> None:
-    rows = [
-        score(set="retain", value=0.9, low=0.86, high=0.93, n=420),
-        score(),
-        score(modality="text", value=0.2, low=0.09, high=0.33),
-        score(metric="probability", value=0.5),
-    ]
-    text = words(run_view.scores_table(rows, "accuracy"))
-    assert text == (
-        "SetTaskWith pictureAs textnForgetgeneration.11 .04–.22.20 .09–.3360Retaingeneration.90 .86–.93–420"
-    )
-
-
-def test_the_two_counts_stand_in_the_order_of_the_columns() -> None:
-    rows = [score(n=60), score(modality="text", n=48)]
-    assert words(run_view.scores_table(rows, "accuracy")).endswith("60 / 48")
-
-
-def test_a_score_that_cannot_be_known_says_why() -> None:
-    table = run_view.scores_table([score(value=None, flags=["needs a gold model"])], "accuracy")
-    assert "needs a gold model" in table
-    assert "⚠" not in table
-
-
-def test_a_collapsed_model_is_flagged() -> None:
-    assert "⚠</span>collapsed" in run_view.scores_table([score(flags=["collapsed"])], "accuracy")
-
-
-def test_scores_that_are_not_there_yet_are_promised_only_while_the_run_goes_on() -> None:
-    assert "at the end of the run" in run_view.scores_table([], "accuracy", "running")
-    assert "No scores were measured" in run_view.scores_table([], "accuracy", "failed")
-
-
 def test_an_error_comes_with_what_to_do() -> None:
     run = Run(state="failed", error="The device ran out of memory at step 12.")
     assert "ran out of memory" in run_view.fault(run)
@@ -181,6 +148,22 @@ def test_lineage_goes_from_the_base_to_what_was_built_on_it(lab: Lab, queued: Ma
     child = queued("child", parent_checkpoint_id=saved(vanilla).id)
     assert words(run_view.lineage(lab, child)) == "demo■vanilla"
     assert words(run_view.lineage(lab, vanilla)) == "demochild unlearn, built on it"
+
+
+def test_the_device_is_named_once(queued: Make) -> None:
+    run = queued()
+    run.device, run.versions = "CPU, 2 cores", {"torch": "2.9.1", "device": "cpu", "seed": None}
+    assert words(run_view.versions(run)).endswith("deviceCPU, 2 corestorch2.9.1")
+    run.device = None
+    assert words(run_view.versions(run)).endswith("devicecputorch2.9.1")
+
+
+def test_a_page_without_scores_promises_them_and_nothing_else(lab: Lab, running: Make) -> None:
+    made = run_view.score_sections(lab, running())
+    assert "Scores are measured at the end of the run." in made.pop("scores")
+    assert "Scores are measured at the end of the run." in made.pop("likelihoods")
+    assert "Nothing else was measured." in made.pop("measures")
+    assert not any(made.values()), made
 
 
 def test_every_section_of_a_running_page_is_there(lab: Lab, running: Make) -> None:

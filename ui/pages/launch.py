@@ -170,7 +170,7 @@ def _draw_method(board: Board) -> None:
             board.parts["formula"] = gr.HTML(apply_default_css=False)
             _note(board, "objective")
         with gr.Row(elem_classes="lethe-fields lethe-fields-4"):
-            for path in (*FIRST, "batch_size", "precision"):
+            for path in (*FIRST, *launching.EVALUATION):
                 _draw_field(board, CONTROLS[path])
         with (
             gr.Column(elem_classes="lethe-field") as board.places["more"],

@@ -1,8 +1,8 @@
 """The probe: one question, one picture, up to four models side by side.
 
 Asking streams from the worker through `ui/exchange.py`; everything else on the page only reads. What stands
-on the page comes from its address (`?probe=`, `?item=`, `?run=`) and goes back into it, so a reload changes
-nothing.
+on the page comes from its address (`?probe=`, or `?item=`, `?benchmark=`, `?run=`) and goes back into it, so a
+reload changes nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ui.context import Lab
 from ui.probe_style import ADDRESS_JS, COPY_JS, CSS, KEYS_JS, THUMBS_JS
 from ui.probe_view import Panel
 from ui.pulse import QUIET, Page, pulse
+from ui.subjects import question_called
 
 __all__ = ["CSS", "PATH", "TITLE", "page"]
 
@@ -50,7 +51,10 @@ def page(lab: Lab) -> Page:
             with gr.Column(elem_classes="lethe-replies"):
                 out = _results()
         cursor = pulse(lab, watched=lambda: probe_view.can_answer(lab))
-        _wire(lab, blocks, form, out)
+        does = _Handlers(lab, form, out)
+        blocks.load(does.arrive, None, [*form.values(), *out.values()], **UNHURRIED)
+        _wire_form(does)
+        _wire_asking(does)
         _watch(lab, form, out, cursor)
     return Page(blocks, cursor)
 
@@ -61,15 +65,30 @@ def page(lab: Lab) -> Page:
 def _form() -> dict[str, Any]:
     """The left column: whom, which models, what, how."""
     f: dict[str, Any] = {}
+    _draw_person(f)
+    f["models"] = gr.CheckboxGroup([], label="Models", elem_id="lethe-models", elem_classes="lethe-models")
+    f["more"] = gr.Dropdown([], label="Add another model", visible=False)
+    _draw_question(f)
+    gr.HTML(KEYS, apply_default_css=False, js_on_load=KEYS_JS)
+    _draw_decoding(f)
+    return f
+
+
+def _draw_person(f: dict[str, Any]) -> None:
     f["subject"] = gr.HTML(apply_default_css=False, elem_classes="lethe-subject-holder")
+    f["benchmarks"] = gr.Dropdown([], label="Benchmark", elem_id="lethe-benchmark", visible=False)
+    f["absent"] = gr.HTML(apply_default_css=False, elem_classes="lethe-maybe")
+    # what is shown, and whether a person chose it: a page that outlives the server still knows
+    f["benchmark"], f["held"] = gr.Textbox(visible=False), gr.Checkbox(visible=False)
     with gr.Row(elem_classes="lethe-tight lethe-choose"):
         f["thumbs"] = gr.HTML(apply_default_css=False, js_on_load=THUMBS_JS, chosen="", forgotten=[], min_width=120)
         f["upload"] = gr.UploadButton("Upload", file_types=["image"], elem_id="lethe-upload", min_width=76, scale=0)
     with gr.Row(elem_classes="lethe-tight"):
         f["person"] = gr.Dropdown([], label="Person", elem_id="lethe-person", min_width=130)
         f["picture"] = gr.Dropdown([], label="Picture", elem_id="lethe-picture", min_width=130)
-    f["models"] = gr.CheckboxGroup([], label="Models", elem_id="lethe-models", elem_classes="lethe-models")
-    f["more"] = gr.Dropdown([], label="Add another model", visible=False)
+
+
+def _draw_question(f: dict[str, Any]) -> None:
     ways = [("with the picture", False), ("by name, as text", True)]
     f["by_name"] = gr.Radio(ways, value=False, label="How to ask", elem_id="lethe-way", elem_classes="lethe-way")
     f["questions"] = gr.Dropdown([], label="Question: one of the benchmark's, or your own", elem_id="lethe-questions")
@@ -89,7 +108,9 @@ def _form() -> dict[str, Any]:
             f["ask"] = gr.Button("Ask", variant="primary", elem_id="lethe-ask", min_width=70, scale=0, size="md")
             f["stop"] = gr.Button("Stop", elem_id="lethe-stop", min_width=70, scale=0, size="md", interactive=False)
             f["copy"] = gr.Button("Copy link", elem_id="lethe-copy", min_width=90, scale=0, size="md")
-    gr.HTML(KEYS, apply_default_css=False, js_on_load=KEYS_JS)
+
+
+def _draw_decoding(f: dict[str, Any]) -> None:
     with gr.Accordion(_decoding_words(View()), open=False, elem_classes="lethe-decoding") as f["decoding"]:
         f["sample"] = gr.Radio(
             [("greedy", False), ("sampled", True)],
@@ -109,13 +130,13 @@ def _form() -> dict[str, Any]:
         with gr.Row(elem_classes="lethe-tight"):
             f["seed"] = gr.Number(0, label="Seed", precision=None, min_width=110)
             f["tokens"] = gr.Number(32, label="Longest answer (tokens)", min_width=110)
-    return f
 
 
 def _results() -> dict[str, Any]:
     """The right column: what came of it."""
     out: dict[str, Any] = {}
-    out["cards"] = gr.HTML(apply_default_css=False, elem_classes="lethe-cards")
+    out["nothing_yet"] = gr.HTML(apply_default_css=False, elem_classes="lethe-maybe")
+    out["cards"] = gr.HTML(apply_default_css=False, elem_classes="lethe-cards lethe-maybe")
     with gr.Column(elem_classes="lethe-card lethe-attacks"):
         with gr.Row(elem_classes="lethe-tight lethe-attacks-head"):
             out["attacks_head"] = gr.HTML(apply_default_css=False)
@@ -146,121 +167,144 @@ def _decoding_words(view: View) -> str:
 # -- how it hangs together -------------------------------------------------------------------------
 
 
-def _wire(lab: Lab, blocks: gr.Blocks, f: dict[str, Any], out: dict[str, Any]) -> None:
-    """Every event of the page.
+SET = (
+    "models", "person", "picture", "by_name", "question", "attack", "sample", "temperature", "seed", "tokens",
+    "benchmark", "held",
+)  # fmt: skip
+"""The controls that make a `View`, in the order of its fields."""
 
-    A handler reads its inputs, calls one function of `probe_view` and returns updates.
-    """
-    names = (
-        "models",
-        "person",
-        "picture",
-        "by_name",
-        "question",
-        "attack",
-        "sample",
-        "temperature",
-        "seed",
-        "tokens",
-    )
-    inputs = [f[name] for name in names]
-    left = [*f.values(), out["address"]]
-    right = [f["stop"], f["fault"], *out.values()]
-    both = [*f.values(), *out.values()]
 
-    def named(updates: dict[str, Any]) -> dict[Any, Any]:
-        return {(f[name] if name in f else out[name]): value for name, value in updates.items()}
+class _Handlers:
+    """What the page does: a handler reads its inputs, calls one function that knows no page, and returns updates."""
 
-    def show(view: View, before: View | None = None, fault: str = "") -> dict[Any, Any]:
-        panel = probe_view.panel(lab, view, models_of(lab))
-        return named(_panel_updates(panel, before) | {"fault": parts.error(fault) if fault else ""})
+    def __init__(self, lab: Lab, form: dict[str, Any], out: dict[str, Any]) -> None:
+        self.lab, self.form, self.out = lab, form, out
+        self.inputs = [form[name] for name in SET]
+        self.left = [*form.values(), out["address"], out["nothing_yet"]]
+        self.right = [form["stop"], form["fault"], *out.values()]
 
-    def arrive(request: gr.Request) -> dict[Any, Any]:
-        view, sections = probe_view.arrival(lab, dict(request.query_params))
-        panel = probe_view.panel(lab, view, models_of(lab))
-        portraits = gr.HTML(probe_view.portraits(lab, view), chosen=view.person or "", forgotten=panel.forgotten)
-        rest = {"notice": probe_view.notice(lab), "thumbs": portraits}
-        return named(_panel_updates(panel, None) | _decoding_updates(view) | _section_updates(sections) | rest)
+    def named(self, updates: dict[str, Any]) -> dict[Any, Any]:
+        """Updates by name as updates by component."""
+        return {(self.form[name] if name in self.form else self.out[name]): value for name, value in updates.items()}
 
-    def moved(*values: Any) -> dict[Any, Any]:
-        return show(_view(values), _view(values))
+    def show(self, view: View, before: View, fault: str = "") -> dict[Any, Any]:
+        """The left column for a view; the portraits only where they are of another benchmark than before."""
+        panel = probe_view.panel(self.lab, view, models_of(self.lab))
+        updates = _panel_updates(panel, before) | {"fault": parts.error(fault) if fault else ""}
+        if view.benchmark != before.benchmark:
+            updates["thumbs"] = _portraits(self.lab, panel)
+        return self.named(updates)
 
-    def typed(listed: str | None, *values: Any) -> Any:
+    def arrive(self, request: gr.Request) -> dict[Any, Any]:
+        view, sections = probe_view.arrival(self.lab, dict(request.query_params))
+        panel = probe_view.panel(self.lab, view, models_of(self.lab))
+        rest = {"notice": probe_view.notice(self.lab), "thumbs": _portraits(self.lab, panel)}
+        return self.named(_panel_updates(panel, None) | _decoding_updates(view) | _section_updates(sections) | rest)
+
+    # -- the form --
+
+    def moved(self, *values: Any) -> dict[Any, Any]:
+        return self.show(_view(values), _view(values))
+
+    def typed(self, listed: str | None, *values: Any) -> Any:
         view = _view(values)
-        known = asking.question_called(asking.questions_of(lab, view.person, view.by_name), view.question)
-        return gr.skip() if (known.text if known else None) == listed else show(view, view)
+        known = question_called(asking.questions_of(self.lab, view), view.question)
+        return gr.skip() if (known.text if known else None) == listed else self.show(view, view)
 
-    def another_person(*values: Any) -> dict[Any, Any]:
+    def another_person(self, *values: Any) -> dict[Any, Any]:
         view = _view(values)
-        return show(asking.of_person(lab, view, view.person), view)
+        return self.show(asking.of_person(self.lab, view, view.person), view)
 
-    def thumb(event: gr.EventData, *values: Any) -> dict[Any, Any]:
+    def thumb(self, event: gr.EventData, *values: Any) -> dict[Any, Any]:
         view = _view(values)
-        return show(asking.of_person(lab, view, event.person), view)
+        return self.show(asking.of_person(self.lab, view, event.person), view)
 
-    def another_way(*values: Any) -> dict[Any, Any]:
+    def another_way(self, *values: Any) -> dict[Any, Any]:
         view = _view(values)
-        return show(asking.by_name_or_picture(lab, replace(view, by_name=not view.by_name), view.by_name), view)
+        before = replace(view, by_name=not view.by_name)
+        return self.show(asking.by_name_or_picture(self.lab, before, view.by_name), view)
 
-    def question_chosen(text: str | None, *values: Any) -> dict[Any, Any]:
-        return show(replace(_view(values), question=text or ""), _view(values))
+    def question_chosen(self, text: str | None, *values: Any) -> dict[Any, Any]:
+        return self.show(replace(_view(values), question=text or ""), _view(values))
 
-    def uploaded(path: str, *values: Any) -> dict[Any, Any]:
-        view, fault = probe_view.with_upload(lab, path, _view(values))
-        return show(view, _view(values), fault)
+    def uploaded(self, path: str, *values: Any) -> dict[Any, Any]:
+        view, fault = probe_view.with_upload(self.lab, path, _view(values))
+        return self.show(view, _view(values), fault)
 
-    def models_changed(added: str | None, *values: Any) -> dict[Any, Any]:
+    def models_changed(self, added: str | None, *values: Any) -> dict[Any, Any]:
         view, fault = probe_view.with_models(_view(values), added)
-        return show(view, _view(values), fault)
+        return self.show(asking.follow(self.lab, view, models_of(self.lab)), _view(values), fault)
 
-    def decoding_changed(*values: Any) -> tuple[Any, Any]:
+    def benchmark_chosen(self, name: str | None, *values: Any) -> dict[Any, Any]:
+        view = _view(values)
+        return self.show(asking.in_benchmark(self.lab, view, name or "", models_of(self.lab)), view)
+
+    def decoding_changed(self, *values: Any) -> tuple[Any, Any]:
         updates = _decoding_updates(_view(values))
         return updates["decoding"], updates["temperature"]
 
-    def ask(*values: Any) -> Iterator[dict[Any, Any]]:
-        yield from (named(_section_updates(sections)) for sections in probe_view.ask(lab, _view(values)))
+    # -- asking --
 
-    def sweep(*values: Any) -> Iterator[dict[Any, Any]]:
-        yield from (named(_section_updates(sections)) for sections in probe_view.sweep(lab, _view(values)))
+    def ask(self, *values: Any) -> Iterator[dict[Any, Any]]:
+        yield from (self.named(_section_updates(sections)) for sections in probe_view.ask(self.lab, _view(values)))
 
-    def stopped(standing: dict[str, Any]) -> dict[Any, Any]:
-        return named(_section_updates(probe_view.stopped(lab, standing)))
+    def sweep(self, *values: Any) -> Iterator[dict[Any, Any]]:
+        yield from (self.named(_section_updates(sections)) for sections in probe_view.sweep(self.lab, _view(values)))
 
-    blocks.load(arrive, None, both, **UNHURRIED)
-    f["thumbs"].click(thumb, inputs, left, **UNHURRIED)
-    f["person"].input(another_person, inputs, left, **UNHURRIED)
-    f["picture"].input(moved, inputs, left, **UNHURRIED)
-    f["question"].blur(typed, [f["questions"], *inputs], left, **UNHURRIED)
-    f["by_name"].input(another_way, inputs, left, **UNHURRIED)
-    f["questions"].input(question_chosen, [f["questions"], *inputs], left, **UNHURRIED)
-    f["upload"].upload(uploaded, [f["upload"], *inputs], left, **UNHURRIED)
-    f["models"].input(models_changed, [gr.State(None), *inputs], left, **UNHURRIED)
-    f["more"].input(models_changed, [f["more"], *inputs], left, **UNHURRIED)
+    def stopped(self, standing: dict[str, Any]) -> dict[Any, Any]:
+        return self.named(_section_updates(probe_view.stopped(self.lab, standing)))
+
+
+def _wire_form(does: _Handlers) -> None:
+    """A change on the left draws the left column again."""
+    f, inputs, left = does.form, does.inputs, does.left
+    f["thumbs"].click(does.thumb, inputs, left, **UNHURRIED)
+    f["person"].input(does.another_person, inputs, left, **UNHURRIED)
+    f["picture"].input(does.moved, inputs, left, **UNHURRIED)
+    f["benchmarks"].input(does.benchmark_chosen, [f["benchmarks"], *inputs], left, **UNHURRIED)
+    f["question"].blur(does.typed, [f["questions"], *inputs], left, **UNHURRIED)
+    f["by_name"].input(does.another_way, inputs, left, **UNHURRIED)
+    f["questions"].input(does.question_chosen, [f["questions"], *inputs], left, **UNHURRIED)
+    f["upload"].upload(does.uploaded, [f["upload"], *inputs], left, **UNHURRIED)
+    f["models"].input(does.models_changed, [gr.State(None), *inputs], left, **UNHURRIED)
+    f["more"].input(does.models_changed, [f["more"], *inputs], left, **UNHURRIED)
     for name in ("sample", "temperature", "seed", "tokens"):
-        f[name].input(decoding_changed, inputs, [f["decoding"], f["temperature"]], **UNHURRIED)
-    asks = f["ask"].click(ask, inputs, right, **ASKING)
-    sweeps = out["sweep"].click(sweep, inputs, right, **ASKING)
-    f["stop"].click(stopped, [out["standing"]], right, cancels=[asks, sweeps], **UNHURRIED)
+        f[name].input(does.decoding_changed, inputs, [f["decoding"], f["temperature"]], **UNHURRIED)
+
+
+def _wire_asking(does: _Handlers) -> None:
+    """What asks, and what stops it."""
+    f, out = does.form, does.out
+    asks = f["ask"].click(does.ask, does.inputs, does.right, **ASKING)
+    sweeps = out["sweep"].click(does.sweep, does.inputs, does.right, **ASKING)
+    f["stop"].click(does.stopped, [out["standing"]], does.right, cancels=[asks, sweeps], **UNHURRIED)
     f["copy"].click(None, None, None, js=COPY_JS, api_visibility="private")
 
 
 def _watch(lab: Lab, f: dict[str, Any], out: dict[str, Any], cursor: gr.Textbox) -> None:
     """New models, new probes, and a worker that came or went."""
 
-    def look(sent: dict[str, str], models: list[str]) -> Any:
+    def look(sent: dict[str, str], models: list[str], missing: str | None) -> Any:
         fresh, digests = changed(sent, probe_view.news(lab, tuple(models)))
         choices = gr.CheckboxGroup(fresh["models"]) if "models" in fresh else gr.skip()
         more = gr.Dropdown(fresh["more"], visible=bool(fresh["more"])) if "more" in fresh else gr.skip()
-        return digests, choices, more, fresh.get("notice", gr.skip()), fresh.get("history", gr.skip())
+        now = probe_view.nothing_yet(lab, models_of(lab), models) if missing else missing
+        told = gr.skip() if now == missing else now
+        return digests, choices, more, fresh.get("notice", gr.skip()), fresh.get("history", gr.skip()), told
 
-    outputs = [out["sent"], f["models"], f["more"], f["notice"], out["history"]]
-    cursor.change(look, [out["sent"], f["models"]], outputs, **QUIET)
+    outputs = [out["sent"], f["models"], f["more"], f["notice"], out["history"], out["nothing_yet"]]
+    cursor.change(look, [out["sent"], f["models"], out["nothing_yet"]], outputs, **QUIET)
 
 
 def _view(values: Sequence[Any]) -> View:
-    """The inputs, in the order in which `_wire` names them."""
-    models, person, picture, by_name, question, attack, *decoding = values
-    return View(tuple(models or ()), person, picture, bool(by_name), question or "", attack or None, *decoding)
+    """The inputs, in the order of `SET`."""
+    models, person, picture, by_name, question, attack, *rest = values
+    return View(tuple(models or ()), person, picture, bool(by_name), question or "", attack or None, *rest)
+
+
+def _portraits(lab: Lab, panel: Panel) -> Any:
+    view = panel.view
+    return gr.HTML(probe_view.portraits(lab, view), chosen=view.person or "", forgotten=panel.forgotten)
 
 
 def _panel_updates(panel: Panel, before: View | None) -> dict[str, Any]:
@@ -275,6 +319,11 @@ def _panel_updates(panel: Panel, before: View | None) -> dict[str, Any]:
         return {} if same else {"value": list(now) if isinstance(now, tuple) else now}
 
     return {
+        "benchmarks": gr.Dropdown(panel.benchmarks, value=view.benchmark or None, visible=len(panel.benchmarks) > 1),
+        "benchmark": view.benchmark,
+        "held": view.held,
+        "absent": panel.absent,
+        "nothing_yet": panel.nothing_yet,
         "subject": panel.subject,
         "thumbs": gr.HTML(chosen=view.person or "", forgotten=panel.forgotten),
         "person": gr.Dropdown(panel.people, **value("person")),

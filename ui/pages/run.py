@@ -100,25 +100,15 @@ def detail(lab: Lab, run_id: gr.State, sent: gr.State) -> Detail:
         _chart("loss", "Loss", pieces)
         _chart("accuracy", "Accuracy", pieces)
     with gr.Row(elem_classes="lethe-grid-2"):
-        with gr.Column(elem_classes="lethe-card"):
-            gr.HTML(
-                '<h2 class="lethe-card-title">Scores <small class="lethe-muted">accuracy, 95 % interval '
-                "over people</small></h2>",
-                apply_default_css=False,
-            )
-            pieces["scores"] = _html()
-            with gr.Accordion("Likelihood of the true answer", open=False, elem_classes="lethe-more") as pieces[
-                "likelihood_box"
-            ]:
-                pieces["likelihoods"] = _html()
+        _scores(pieces)
         with gr.Column(elem_classes="lethe-card"):
             gr.HTML('<h2 class="lethe-card-title">Log</h2>', apply_default_css=False)
             pieces["log"] = _html()
     with (
         gr.Column(elem_classes="lethe-card") as pieces["measures_box"],
-        gr.Accordion("Every other measure: memorisation, text, letters", open=False, elem_classes="lethe-more"),
+        gr.Accordion("Every other measure, and what it means", open=False, elem_classes="lethe-more"),
     ):
-        pieces["measures"] = _html(elem_classes="lethe-long")
+        pieces["measures"] = _html(elem_classes="lethe-long lethe-tall")
     _answers(lab, run_id)
     with gr.Row(elem_classes="lethe-grid-2"):
         _card("checkpoints", "Checkpoints", pieces)
@@ -137,35 +127,53 @@ def detail(lab: Lab, run_id: gr.State, sent: gr.State) -> Detail:
     return made
 
 
+def _scores(pieces: dict[str, Any]) -> None:
+    """Two tables lie here, of all items and of those the original knew; the switch shows one, by `run_style` alone."""
+    with gr.Column(elem_classes="lethe-card"):
+        gr.HTML(
+            '<h2 class="lethe-card-title">Scores <small class="lethe-muted">accuracy, 95 % interval '
+            "over people</small></h2>",
+            apply_default_css=False,
+        )
+        pieces["yardsticks"], pieces["known"] = _html(), _html()
+        pieces["known_switch"] = gr.Checkbox(
+            label="Leave out what the original did not know",
+            interactive=True,
+            visible=False,
+            container=False,
+            elem_classes="lethe-known-switch",
+        )
+        pieces["scores"] = _html(elem_classes="lethe-all-items")
+        pieces["known_scores"] = _html(elem_classes="lethe-known-items")
+        pieces["needs"] = _html()
+        with gr.Accordion("Likelihood of the true answer", open=False, elem_classes="lethe-more") as box:
+            pieces["likelihoods"] = _html()
+        pieces["likelihood_box"] = box
+
+
 def _answers(lab: Lab, run_id: gr.State) -> None:
     """The answers behind the scores, read when the fold is opened and at each change of a filter."""
     with (
         gr.Column(elem_classes="lethe-card"),
         gr.Accordion("Read the answers", open=False, elem_classes="lethe-more") as fold,
     ):
-        with gr.Row(elem_classes="lethe-filter"):
-            filters: list[Any] = [
-                gr.Dropdown(list(answers_view.SETS), value=answers_view.ALL, label="Set", min_width=110),
-                gr.Dropdown(list(answers_view.TASKS), value=answers_view.ALL, label="Task", min_width=110),
-                gr.Dropdown(list(answers_view.ASKED), value=answers_view.ALL, label="Asked", min_width=110),
-                gr.Dropdown(list(answers_view.RIGHT), value=answers_view.ALL, label="Right or wrong", min_width=110),
-                gr.Textbox(label="Person", placeholder="id", min_width=110, max_lines=1),
-            ]
-        page, table = gr.State(0), _html(elem_classes="lethe-long")
+        filters = _filters()
+        page, table = gr.State(0), _html(elem_classes="lethe-long lethe-tall lethe-read")
         with gr.Row(elem_classes="lethe-actions"):
             before = gr.Button("Previous", size="md", interactive=False)
             after = gr.Button("Next", size="md", interactive=False)
 
     def show(run: str, number: int, *chosen: str) -> tuple[Any, ...]:
-        item_set, task, modality, right, person = chosen
-        wanted = answers_view.Wanted(item_set, task, modality, right, person or "", number)
+        wanted = answers_view.Wanted(*chosen, page=number)
         found, earlier, later = answers_view.answers(lab, run, wanted)
         return number, found, gr.update(interactive=earlier), gr.update(interactive=later)
 
     inputs, outputs = [run_id, page, *filters], [page, table, before, after]
     fold.expand(show, inputs, outputs, **EVENT)
+    *choices, person = filters
     gr.on(
-        [one.input for one in filters],
+        # a box tells of letters that are taken away by its change alone
+        [*(one.input for one in choices), person.change],
         lambda run, _, *chosen: show(run, 0, *chosen),
         inputs,
         outputs,
@@ -174,6 +182,23 @@ def _answers(lab: Lab, run_id: gr.State) -> None:
     )
     before.click(lambda run, at, *chosen: show(run, max(0, at - 1), *chosen), inputs, outputs, **EVENT)
     after.click(lambda run, at, *chosen: show(run, at + 1, *chosen), inputs, outputs, **EVENT)
+
+
+def _filters() -> list[Any]:
+    """The boxes above the answers, in the order of the fields of `answers_view.Wanted`."""
+    lists: dict[str, Any] = {
+        "Set": answers_view.SETS,
+        "Task": answers_view.TASKS,
+        "Asked": answers_view.ASKED,
+        "Right or wrong": answers_view.RIGHT,
+        "Before": answers_view.BEFORE,
+    }
+    with gr.Row(elem_classes="lethe-filter"):
+        boxes: list[Any] = [
+            gr.Dropdown(list(choices), value=answers_view.ALL, label=label, min_width=110)
+            for label, choices in lists.items()
+        ]
+        return [*boxes, gr.Textbox("", label="Person", placeholder="id", min_width=110, max_lines=1)]
 
 
 def _chart(name: str, title: str, pieces: dict[str, Any]) -> None:

@@ -683,6 +683,15 @@ def test_wrong_captions_tell_other_peoples_facts_of_the_same_person(
             assert not any(name in sentence for name in names.values() if name != names[item.subject])
 
 
+def test_wrong_captions_have_the_wording_of_the_paraphrase(returned: TableBenchmark) -> None:
+    """Else the truth ratio would weigh two wordings, not two facts."""
+    described = [item for item in returned.scored_items(TEN) if item.task == "caption" and "born" in item.answer]
+    assert len(described) > 10
+    for item in described:
+        assert "birthplace" in item.paraphrase
+        assert all("birthplace" in wrong and "born" not in wrong for wrong in item.perturbed)
+
+
 def test_celebrities_and_general_questions_come_back(world: DemoBenchmark, returned: TableBenchmark) -> None:
     asked = returned.scored_items(TEN)
     famous = [person.name for person in world.people() if person.public_figure]

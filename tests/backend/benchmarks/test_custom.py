@@ -7,6 +7,7 @@ import io
 import json
 import stat
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,63 @@ def test_every_column_is_read_under_the_name_it_was_given(tmp_path: Path) -> Non
     assert [path.name for path in benchmark.pictures("ada")["held-out"]] == ["ada2.png"]
     with pytest.raises(BadRequest, match="is a public figure"):
         benchmark.split(ForgetRequest(ratio=None, people=("star",)))
+
+
+def held_out_table(folder: Path, **changes: dict[str, Any]) -> Path:
+    """Ada, Bo, and Mo who is held out; `changes` are cells of the rows `mo` and `mo2`."""
+    rows = [row(number, part="train", famous="no", about="town") for number in (0, 1)]
+    mo = row(2, subject="mo", part="holdout", famous="", about="town")
+    rows += [mo | changes.get("mo", {}), mo | {"question": "Where is home?", "about": "home"} | changes.get("mo2", {})]
+    for number in range(3):
+        (folder / "photos").mkdir(parents=True, exist_ok=True)
+        (folder / "photos" / f"{number}.png").write_bytes(picture_bytes(number))
+    return write_csv(folder, rows)
+
+
+HELD_OUT = Columns(image="image", set="part", public_figure="famous", attribute="about")
+
+
+def test_held_out_rows_are_only_asked_and_their_people_cannot_be_forgotten(tmp_path: Path) -> None:
+    benchmark = opened(held_out_table(tmp_path / "own"), HELD_OUT)
+    assert [person.id for person in benchmark.people()] == ["p00", "p01"] and benchmark.title == "mine · 2 people"
+    (mo,) = benchmark.holdout_people()
+    assert (mo.id, mo.facts["town"], mo.public_figure) == ("mo", "In town 2", False)
+    request = ForgetRequest(ratio=None, people=("p00",))
+    assert [item.id for item in benchmark.scored_items(request) if item.set == "holdout"] == [
+        "mo/people.csv/3",
+        "mo/people.csv/4",
+    ]
+    only_towns = request.model_copy(update={"attributes": ("town",)})
+    assert [item.id for item in benchmark.scored_items(only_towns) if item.set == "holdout"] == ["mo/people.csv/3"]
+    assert benchmark.item("mo/people.csv/3").set == "holdout"
+    assert [path.name for path in benchmark.pictures("mo")["held-out"]] == ["2.png"]
+    taught = [
+        *benchmark.forget_items(request),
+        *benchmark.retain_items(request),
+        *benchmark.learning_items(request, "everyone"),
+        *benchmark.learning_items(request, "retain"),
+        *benchmark.relearn_items(request),
+        *benchmark.training_items(("p00", "p01", "mo")),
+    ]
+    assert {item.subject for item in taught} == {"p00", "p01"}
+    with pytest.raises(BadRequest, match="nobody here has the id 'mo'"):
+        benchmark.split(ForgetRequest(ratio=None, people=("mo",)))
+
+
+def test_a_held_out_person_with_other_rows_or_of_public_life_is_a_fault(tmp_path: Path) -> None:
+    taught = held_out_table(tmp_path / "taught", mo2={"part": "train"})
+    assert validate(taught, HELD_OUT) == [
+        "people.csv, row 4: mo is held out in row 3 and train here; make all of their rows holdout, or none"
+    ]
+    famous = held_out_table(tmp_path / "famous", mo={"famous": "yes"})
+    assert validate(famous, HELD_OUT) == ["people.csv, row 3: mo is held out and a public figure; choose one"]
+
+
+def test_contents_that_would_teach_somebody_held_out_are_refused(tmp_path: Path) -> None:
+    contents = opened(held_out_table(tmp_path / "own"), HELD_OUT)._contents
+    leaked = replace(contents, training=(*contents.training, replace(contents.holdout[0], id="slip")))
+    with pytest.raises(BadRequest, match="mo is held out, and the training item slip is about them"):
+        TableBenchmark("mine", "Mine", "demo", "x", leaked)
 
 
 def test_json_lines_with_numbers_and_text_questions_are_read_and_the_faceless_get_a_blank_picture(
@@ -313,7 +371,7 @@ def test_every_fault_of_every_row_is_listed_at_once(tmp_path: Path) -> None:
         "row 6: an option stands twice: Lima | Lima",
         "row 7: task is 'essay'; it can be classification, generation, cloze, caption, name",
         "row 7: modality is 'video'; it can be image_text, image+text, image, text",
-        "row 7: set is 'forget'; it can be train, test, celebrity, general, relearn; "
+        "row 7: set is 'forget'; it can be train, test, celebrity, general, relearn, holdout; "
         "whom to forget is chosen at launch",
         "row 7: famous is 'perhaps'; it can be yes or no",
         "row 8: image is '../a.png', which leaves the folder own",

@@ -49,7 +49,7 @@ def questions(items: list[Item]) -> Counter[tuple[object, ...]]:
             item.attribute,
         )
         for item in items
-        if item.task in TASKS and item.set != "general"
+        if item.task in TASKS and item.set not in ("general", "holdout")
     )
 
 

@@ -1,15 +1,18 @@
 """Scores against figures worked out by hand."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.benchmarks.item import Item
 from backend.metrics.answers import collapsed, holds, words
-from backend.metrics.interval import over_people
-from backend.metrics.score import Answered, score
+from backend.metrics.interval import over_groups, over_people
+from backend.metrics.score import BELOW_LINE, Answered, score
 
 
 def item(subject: str, task: str = "generation", number: int = 0) -> Item:
@@ -72,6 +75,47 @@ def test_more_questions_about_the_same_people_do_not_narrow_the_interval() -> No
     values, subjects = [1.0, 0.0, 1.0, 0.0], ["a", "b", "c", "d"]
     once = over_people(values, subjects)
     assert over_people(values * 50, subjects * 50) == pytest.approx(once)
+
+
+def test_the_interval_of_two_groups_draws_each_by_itself_or_both_as_one() -> None:
+    def difference(times: Any, others: Any) -> Any:
+        return times[:, 0] - others[:, 0]
+
+    assert over_groups(difference, 4) == (0.0, 0.0), "the same people on both sides"
+    low, high = over_groups(difference, 4, 4)
+    assert low is not None and high is not None and low <= -1 < 1 <= high
+    assert over_groups(difference, 1, 4) == over_groups(difference, 4, 1) == (None, None)
+
+
+def test_a_draw_without_a_value_leaves_no_bounds() -> None:
+    undefined = over_groups(lambda times, others: np.where(times[:, 0] == 0, np.nan, 1.0), 3, 3)
+    assert undefined == (None, None)
+
+
+def retained(subject: str, task: str, right: int) -> Answered:
+    said = "In Bergen." if right else f"In {subject}."
+    return Answered(replace(item(subject, task), set="retain"), said, {"accuracy": float(right), "probability": 0.1})
+
+
+@pytest.mark.parametrize(("right", "flagged"), [((1, 0, 0), True), ((1, 1, 0), False), ((0, 0, 1), False)])
+def test_retain_accuracy_under_the_line_is_flagged_whatever_the_benchmark(
+    right: tuple[int, int, int], flagged: bool
+) -> None:
+    # Cells: generation of two (a mean of the first two), cloze of one; the line is at a mean of 0.4 over cells.
+    members = [
+        retained("a", "generation", right[0]),
+        retained("b", "generation", right[1]),
+        retained("a", "cloze", right[2]),
+    ]
+    rows = score(members)
+    found = {row["metric"]: row["flags"] for row in rows if row["item_set"] == "retain"}
+    assert (BELOW_LINE in found["accuracy"]) == flagged
+    assert BELOW_LINE not in found["probability"]
+
+
+def test_a_low_accuracy_of_another_set_is_no_collapse() -> None:
+    low = [replace(one, item=replace(one.item, set="forget")) for one in [retained("a", "generation", 0)]]
+    assert all(BELOW_LINE not in row["flags"] for row in score(low))
 
 
 def test_scores_stand_by_set_task_and_modality_with_n_and_people() -> None:

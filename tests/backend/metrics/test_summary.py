@@ -27,8 +27,18 @@ def by_metric(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {row["metric"]: row for row in rows}
 
 
-def test_other_rules_have_no_table() -> None:
+def test_other_rules_have_no_table_of_clears() -> None:
     assert summary("mllmu", everything(), None) == []
+
+
+@pytest.mark.parametrize("rules", ["demo", "mllmu", "clear", "offside"])
+def test_whatever_the_rules_the_forget_set_is_set_against_gold(rules: str) -> None:
+    ours = [asked(who, "forget", "caption", loss=1.0) for who in ("a", "b")]
+    gold = [asked(who, "forget", "caption", loss=2.0) for who in ("a", "b")]
+    assert by_metric(summary(rules, ours, gold))["gold_auc_loss"]["value"] == 1.0
+    assert by_metric(summary(rules, ours, None))["gold_auc_min_k_40"]["flags"] == [NEEDS_GOLD]
+    alone = by_metric(summary(rules, ours, gold, is_gold=True))
+    assert not [metric for metric in alone if metric.startswith(("gold_auc", "privleak", "forget_quality"))]
 
 
 def test_where_all_is_one_half_every_column_and_the_utility_are_one_half() -> None:

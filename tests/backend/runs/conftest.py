@@ -8,15 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from sqlalchemy import Engine
 
 from backend.benchmarks.demo import DemoBenchmark
-from backend.spec import FinetuneSpec, Training
+from backend.benchmarks.item import Item
+from backend.runs import job
+from backend.runs.job import Job
+from backend.runs.process import carry_out
+from backend.spec import FinetuneSpec, ForgetRequest, Training
 from storage import runs
 from storage.database import connect, migrate
 from storage.tables import Run
@@ -59,6 +65,32 @@ def short_finetune(steps: int = 6, **training: Any) -> FinetuneSpec:
 
 def queue(engine: Engine, spec: FinetuneSpec, name: str = "short") -> Run:
     return runs.submit(engine, kind=spec.kind, name=name, spec=spec.model_dump(mode="json"))
+
+
+def carried_out(engine: Engine, home: Path) -> Run:
+    """The next run of the queue, done in this process, as it stands afterwards."""
+    run = runs.claim(engine, "worker", "here", "cpu")
+    assert run is not None
+    carry_out(Job(engine, home, run), torch.device("cpu"))
+    return runs.get(engine, run.id)
+
+
+@pytest.fixture
+def few_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three questions of each set, task and modality; and a run that looks at its row at every batch."""
+    every = DemoBenchmark.scored_items
+
+    def few(self: DemoBenchmark, request: ForgetRequest) -> list[Item]:
+        seen: Counter[Any] = Counter()
+        items = []
+        for item in every(self, request):
+            cell = (item.set, item.task, item.modality)
+            seen[cell] += 1
+            items += [item] if seen[cell] <= 3 else []
+        return items
+
+    monkeypatch.setattr(DemoBenchmark, "scored_items", few)
+    monkeypatch.setattr(job, "WRITE_EVERY_S", 0.0)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 90) -> None:

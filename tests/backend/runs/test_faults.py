@@ -14,16 +14,7 @@ from backend.runs.job import Job
 from backend.runs.process import carry_out
 from backend.runs.train import _whole_final
 from storage import checkpoints, results, runs
-from storage.tables import Run
-from tests.backend.runs.conftest import queue, short_finetune
-
-
-def carried_out(engine: Engine, home: Path) -> Run:
-    """The next run of the queue, done in this process, as it stands afterwards."""
-    run = runs.claim(engine, "worker", "here", "cpu")
-    assert run is not None
-    carry_out(Job(engine, home, run), torch.device("cpu"))
-    return runs.get(engine, run.id)
+from tests.backend.runs.conftest import carried_out, queue, short_finetune
 
 
 def test_a_disk_that_fills_up_ends_the_run_and_what_was_saved_goes_on(
