@@ -63,6 +63,7 @@ def run_report(engine: Engine, run_id: str) -> dict[str, Any]:
         "spec": run.spec,
         "attempt": run.attempt,
         "error": run.error,
+        "ending": ending_of(engine, run),
         "device": run.device,
         "versions": run.versions,
         "resumed_from": run.resumed_from,
@@ -73,6 +74,13 @@ def run_report(engine: Engine, run_id: str) -> dict[str, Any]:
         "scores": [{key: score.get(key) for key in SCORE_KEYS} for score in scores_of(engine, run)],
         "yardsticks": {"original": None, "gold": None, **held_against},
     }
+
+
+def ending_of(engine: Engine, run: Run) -> str | None:
+    """Why a guard ended the run, and which model was kept; None where none had a say."""
+    if run.kind != "unlearn" or run.output_checkpoint_id is None:
+        return None
+    return checkpoints.get(engine, run.output_checkpoint_id).meta.get("ending")
 
 
 def scores_of(engine: Engine, run: Run) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from backend.spec_base import Spec
+from backend.spec_guards import NEEDS_EVALUATIONS, NEEDS_FORGET_TERM, Guards
 from backend.spec_objective import L1_NEEDS_LORA, Objective
 
 
@@ -104,7 +105,12 @@ class Training(Spec):
         ge=0,
         le=1_000_000,
         title="Evaluate every",
-        description="Steps between quick evaluations on a sample; 0 is never.",
+        description="Steps, or epochs, between quick evaluations on a sample; 0 is never.",
+    )
+    evaluate_by: Literal["steps", "epochs"] = Field(
+        "steps",
+        title="Evaluate by",
+        description="What “Evaluate every” counts. An epoch is a pass over the forget set, or over what is learnt.",
     )
     save_every: int = Field(
         50,
@@ -177,6 +183,7 @@ class UnlearnSpec(Spec):
     request: ForgetRequest = Field(default_factory=ForgetRequest, title="Whom to forget")
     objective: Objective = Field(default_factory=Objective, title="Objective")
     training: Training = Field(default_factory=Training, title="Training")
+    guards: Guards = Field(default_factory=Guards, title="Guards")
     score: bool = Field(True, title="Score at the end")
 
     @field_validator("training")
@@ -186,6 +193,16 @@ class UnlearnSpec(Spec):
         if objective is not None and objective.regulariser == "l1_lora" and training.adapter != "lora":
             raise ValueError(L1_NEEDS_LORA)
         return training
+
+    @field_validator("guards")
+    @classmethod
+    def _guards_have_something_to_go_by(cls, guards: Guards, info: ValidationInfo) -> Guards:
+        objective, training = info.data.get("objective"), info.data.get("training")
+        if training is not None and guards.need_evaluations and not training.evaluate_every:
+            raise ValueError(NEEDS_EVALUATIONS)
+        if objective is not None and guards.forget_loss_above and not objective.forgets:
+            raise ValueError(NEEDS_FORGET_TERM)
+        return guards
 
 
 class EvaluateSpec(Spec):

@@ -34,7 +34,7 @@ from storage.tables import ACTIVE, Answer, Checkpoint, Run, Score, new_id
 FOLDER = "checkpoints"
 MANIFEST = "manifest.json"
 PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
-KINDS, ROLES = ("full", "adapter"), ("resume", "final")
+KINDS, ROLES = ("full", "adapter"), ("resume", "best", "final")
 _SAVING = ".saving-"
 _BLOCK = 1 << 20
 _PREFIX = 4
@@ -61,7 +61,7 @@ def save(
     holds the run. Either way nothing is left behind.
     """
     if kind not in KINDS or role not in ROLES:
-        raise ValueError(f"A checkpoint is {' or '.join(KINDS)}, and {' or '.join(ROLES)}; not {kind!r}, {role!r}.")
+        raise ValueError(f"A checkpoint is {' or '.join(KINDS)}, and {', '.join(ROLES[:-1])} or {ROLES[-1]}; not {kind!r}, {role!r}.")
     checkpoint = Checkpoint(id=new_id(), run_id=run_id, step=step, kind=kind, role=role, base=base, parent_id=parent_id)
     checkpoint.meta, checkpoint.created_at = dict(meta or {}), time.time()
     checkpoint.path = f"{FOLDER}/{run_id}/{step:08d}-{checkpoint.id[:8]}"
@@ -139,9 +139,12 @@ def listing(engine: Engine, *, role: str | None = "final", run_id: str | None = 
 
 
 def latest(engine: Engine, run_id: str, *, home: Path | None = None) -> Checkpoint | None:
-    """The run's furthest checkpoint whose files are whole, to resume from; None without one."""
+    """The run's furthest checkpoint whose files are whole, to resume from; None without one.
+
+    A `best` one has weights alone, so nothing goes on from it.
+    """
     folder = database.home() if home is None else home
-    newest_first = listing(engine, role=None, run_id=run_id)
+    newest_first = [one for one in listing(engine, role=None, run_id=run_id) if one.role != "best"]
     furthest_first = sorted(newest_first, key=lambda checkpoint: checkpoint.step, reverse=True)
     return next((checkpoint for checkpoint in furthest_first if condition(folder, checkpoint) == "ok"), None)
 

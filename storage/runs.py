@@ -317,13 +317,14 @@ def seconds_per_step(engine: Engine, kind: str, like: Mapping[str, Any]) -> tupl
     Like: same kind, succeeded in one go (so that no waiting between attempts and no step made twice counts), and
     the spec agrees on `like`'s dotted paths, such as {"model": "demo", "training.batch_size": 8}.
     """
-    columns = select(Run.spec, Run.started_at, Run.finished_at, Run.steps)
+    made = case((Run.step > 0, Run.step), else_=Run.steps).label("made")  # a guard may end a run early
+    columns = select(Run.spec, Run.started_at, Run.finished_at, made)
     measured = (Run.kind == kind, Run.state == RunState.SUCCEEDED, Run.steps > 0, Run.attempt == 1)
     with reading(engine) as session:
         statement = columns.where(*measured).order_by(Run.finished_at.desc()).limit(_REMEMBERED)
         past = session.execute(statement).all()
     seconds = [
-        (row.finished_at - row.started_at) / row.steps
+        (row.finished_at - row.started_at) / row.made
         for row in past
         if all(_at(row.spec, path) == value for path, value in like.items())
     ]

@@ -17,6 +17,7 @@ from backend.benchmarks.item import Person
 from backend.benchmarks.library import DEMO
 from backend.presets import PRESETS
 from backend.spec import EvaluateSpec, FinetuneSpec, Objective, Training, UnlearnSpec
+from backend.spec_guards import Guards
 from storage.tables import Run
 from ui import forms, gallery, launching, origins, this_run
 from ui.forms import Control
@@ -33,6 +34,7 @@ CONTROLS: dict[str, Control] = {
     for control in (
         *forms.controls(Objective, "objective."),
         *forms.controls(Training, "training."),
+        *forms.controls(Guards, "guards."),
         *forms.controls(EvaluateSpec, skip=("kind", "model", "benchmark")),
         *forms.controls(UnlearnSpec, skip=("kind", "model", "benchmark", "preset")),
     )
@@ -41,6 +43,8 @@ NOT_A_FIELD = {
     "request": "People",
     "objective": "Objective",
     "training": "Training",
+    "guards": "Guards",
+    "sweep": "Sweep",
     "model": "Model",
     "benchmark": "Benchmark",
 }

@@ -188,6 +188,8 @@ def applies(place: str, values: Mapping[str, Any]) -> bool:
         return kind == "unlearn"
     if place.startswith("objective."):
         return kind == "unlearn" and place.removeprefix("objective.") in settings_in_use(_chosen(values))
+    if place == "guards" or place.startswith("guards."):
+        return kind == "unlearn"
     if place == "who":
         return kind == "finetune"
     if place.startswith("training.lora_"):

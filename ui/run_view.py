@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 from pydantic import BaseModel
 
-from backend.reports import scores_of, yardsticks
+from backend.reports import ending_of, scores_of, yardsticks
 from backend.spec import KINDS
 from storage import checkpoints, results, runs
 from storage.errors import NotFound
@@ -59,6 +59,7 @@ def sections(lab: Lab, run: Run) -> dict[str, Any]:
         "title": heading(lab, run),
         "actions": applies(run),
         "fault": fault(run),
+        "ending": ending(lab, run),
         "progress": progress(run),
         "loss": {"rows": losses if charts.drawable(losses) else [], "steps": run.steps},
         "loss_title": chart_title("Loss", losses, run),
@@ -137,6 +138,12 @@ def fault(run: Run) -> Markup:
     if not run.error or str(run.state) not in ("failed", "interrupted"):
         return Markup("")
     return parts.error(run.error, what_to_do(run.error, str(run.state)))
+
+
+def ending(lab: Lab, run: Run) -> Markup:
+    """What a guard decided: why the run ended where it did, and which model is kept."""
+    words = ending_of(lab.engine, run)
+    return parts.notice(words) if words else Markup("")
 
 
 def what_to_do(error: str, state: str = "failed") -> str:
@@ -246,7 +253,7 @@ def checkpoint_table(lab: Lab, kept: list[Checkpoint]) -> Markup:
     """A run's checkpoints: whether their files are as they were saved, how large, and their hash."""
     if not kept:
         return parts.empty("No checkpoint has been saved yet.")
-    uses = {"final": "result", "resume": "to resume from"}
+    uses = {"final": "result", "resume": "to resume from", "best": "the best so far"}
     rows = [
         (
             row.step,

@@ -259,8 +259,8 @@ def evaluated(spec: RunSpec) -> str:
     """When the run is scored."""
     if isinstance(spec, EvaluateSpec):
         return "once, on every set"
-    every = spec.training.evaluate_every
-    often = [f"every {_count(every, 'step', 'steps')} on a sample"] if every else []
+    every, unit = spec.training.evaluate_every, spec.training.evaluate_by
+    often = [f"every {_count(every, unit[:-1], unit)} on a sample"] if every else []
     return " and ".join([*often, *["in full at the end"] * spec.score]) or "not at all"
 
 

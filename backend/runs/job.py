@@ -133,6 +133,10 @@ class Job:
             self._written_at = time.monotonic()
         return self.wish
 
+    def reached(self, step: int, steps: int) -> None:
+        """The step at which training ended, which need not be its last nor the one that was told last."""
+        self._asked = runs.heartbeat(self.engine, self.id, self.run.attempt, step=step, steps=steps)
+
     def new_phase(self) -> None:
         """The rate of what came before says nothing about what comes next."""
         self._clock = Clock()

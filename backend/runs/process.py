@@ -32,7 +32,7 @@ from backend.runs.train import finetune, unlearn
 from backend.spec import EvaluateSpec, FinetuneSpec, UnlearnSpec, read_spec
 from backend.training.trainer import Diverged
 from backend.versions import versions
-from storage import runs
+from storage import checkpoints, runs
 from storage.database import connect
 from storage.errors import ClaimLost, StorageError
 
@@ -63,7 +63,7 @@ def carry_out(job: Job, device: torch.device) -> None:
     try:
         output = _do(job, device)
         job.flush()
-        runs.finish(engine, run.id, run.attempt, "succeeded", output_checkpoint_id=output, message="done")
+        runs.finish(engine, run.id, run.attempt, "succeeded", output_checkpoint_id=output, message=_ended(job, output))
         log.info("succeeded")
     except Stopped as stopped:
         job.flush()
@@ -102,6 +102,11 @@ def _do(job: Job, device: torch.device) -> str | None:
     assert isinstance(spec, EvaluateSpec)
     evaluate(job, spec, benchmark, device)
     return None
+
+
+def _ended(job: Job, output: str | None) -> str:
+    """What a guard had to say about the model that was made, or `done`."""
+    return str(checkpoints.get(job.engine, output).meta.get("ending", "done")) if output else "done"
 
 
 def _flush_quietly(job: Job) -> None:

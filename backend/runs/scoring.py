@@ -118,15 +118,20 @@ def scoring_batch(model: Any) -> int:
     return SMALL_MODEL_BATCH if small else BATCH
 
 
-def quick_accuracy(
-    model: Any, encoder: Encoder, benchmark: Benchmark, request: ForgetRequest, batch_size: int
-) -> dict[str, float]:
-    """`accuracy/forget`, `accuracy/retain`, … on a fixed sample of generation items spread over people."""
+def quick_sample(benchmark: Benchmark, request: ForgetRequest) -> dict[str, list[Item]]:
+    """By set, the fixed sample of generation items, spread over people, that is asked during training."""
     by_set: dict[str, list[Item]] = defaultdict(list)
     for item in benchmark.scored_items(request):
         if item.task == "generation" and item.set != "holdout":  # nobody was taught them: nothing to follow
             by_set[item.set].append(item)
-    sample = [item for members in by_set.values() for item in _spread(members)]
+    return {item_set: _spread(members) for item_set, members in by_set.items()}
+
+
+def quick_accuracy(
+    model: Any, encoder: Encoder, benchmark: Benchmark, request: ForgetRequest, batch_size: int
+) -> dict[str, float]:
+    """`accuracy/forget`, `accuracy/retain`, … on `quick_sample`."""
+    sample = [item for members in quick_sample(benchmark, request).values() for item in members]
     grouped: dict[str, list[Answered]] = defaultdict(list)
     for batch in answer_items(model, encoder, sample, batch_size=batch_size, rules=benchmark.rules, quick=True):
         for answer in batch:

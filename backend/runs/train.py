@@ -25,9 +25,12 @@ from backend.objectives.objective import ObjectiveLoss
 from backend.objectives.schedule import Turns
 from backend.objectives.second_answers import second_answers
 from backend.runs.before import known_to_source, read_before
+from backend.runs.guarding import Warden, check_measurable
 from backend.runs.job import Job, Stopped, log
 from backend.runs.scoring import quick_accuracy, score_model, scoring_batch
 from backend.spec import FinetuneSpec, Objective, Training, UnlearnSpec
+from backend.spec_guards import Guards
+from backend.training.evaluations import evaluation_steps
 from backend.training.plan import EncodedItems, PairedPlan, SecondAnswers, collator, labelled
 from backend.training.trainer import LetheTrainer, Write
 from storage import checkpoints, results
@@ -92,7 +95,8 @@ def _optimise(
     encoder: Encoder,
     device: torch.device,
 ) -> tuple[Any, Checkpoint]:
-    training = spec.training
+    training, guards = spec.training, guards_of(spec)
+    check_measurable(guards, benchmark, spec.request)
     model = make_trainable(opened.model, training)
     log.info(trainable_summary(model, training))
     per_step = training.batch_size * training.accumulation
@@ -111,6 +115,8 @@ def _optimise(
     results.forget_answers(job.engine, job.id, attempt=job.run.attempt)
 
     keeper = _Keeper(job, spec, benchmark, model, encoder, opened)
+    keeper.warden.take_up(resumed.step if resumed else 0)
+    over, counted = ("forget", len(forget)) if objective.needs_forget else ("retain", len(retain))
     samples = training.steps * per_step
     trainer = LetheTrainer(
         model=model,
@@ -123,21 +129,24 @@ def _optimise(
         folder=job.home / "scratch" / job.id,
         watcher=keeper,
         use_cpu=device.type == "cpu",
+        evaluate_at=evaluation_steps(training, counted, lambda step: over in turns.at(step)),
     )
     job.new_phase()
     job.say(f"training: {training.steps} steps")
     trainer.train(resume_from_checkpoint=str(folder) if folder else None)
-    if trainer.stopped_by != "none":
+    if trainer.stopped_by in ("save", "cancel"):
         raise Stopped(trainer.stopped_by)
     model = trainer.bare_model().eval()
-    keeper.evaluate(training.steps)
-    final = keeper.keep_final(training.steps)
-    checkpoints.prune(job.engine, job.home, job.id, keep=0)
-    return model, final
+    return model, keeper.end(trainer.state.global_step)
+
+
+def guards_of(spec: FinetuneSpec | UnlearnSpec) -> Guards:
+    """The guards of an unlearning run; a finetune run has none."""
+    return spec.guards if isinstance(spec, UnlearnSpec) else Guards()
 
 
 class _Keeper:
-    """The trainer's watcher: curves, progress, quick evaluations and checkpoints of one run."""
+    """The trainer's watcher: curves, progress, quick evaluations, guards and checkpoints of one run."""
 
     def __init__(
         self,
@@ -150,6 +159,8 @@ class _Keeper:
     ) -> None:
         self._job, self._spec, self._benchmark = job, spec, benchmark
         self._model, self._encoder, self._opened = model, encoder, opened
+        self._evaluated = 0
+        self.warden = Warden(job, guards_of(spec), spec.training.steps, self._keep_best)
 
     def stepped(self, step: int, figures: dict[str, float]) -> str:
         steps = self._spec.training.steps
@@ -157,11 +168,11 @@ class _Keeper:
         if step % max(1, steps // 20) == 0:
             shown = " · ".join(f"{name} {value:.3g}" for name, value in figures.items())
             log.info("step %d of %d · %s", step, steps, shown)
-        return self._job.progress(step, steps, "training")
+        wish = self._job.progress(step, steps, "training")
+        return "guard" if self.warden.saw_losses(step, figures) and wish != "cancel" else wish
 
-    def evaluate(self, step: int) -> None:
-        if not self._spec.training.evaluate_every:
-            return
+    def evaluate(self, step: int) -> str:
+        self._evaluated = step
         began = time.monotonic()
         self._model.eval()
         figures = quick_accuracy(
@@ -171,29 +182,49 @@ class _Keeper:
         self._job.flush()
         shown = " · ".join(f"{name.split('/')[1]} {value:.2f}" for name, value in figures.items())
         log.info("evaluated at step %d in %.1f s · %s", step, time.monotonic() - began, shown)
+        return "guard" if self.warden.saw_accuracies(step, figures) else "none"
 
     def save(self, step: int, write: Write) -> None:
         self._save(step, "resume", write)
         checkpoints.prune(self._job.engine, self._job.home, self._job.id, keep=1)
+        self.warden.can_resume()
 
-    def keep_final(self, step: int) -> Checkpoint:
-        def write(folder: Path) -> None:
-            self._model.save_pretrained(folder)
-            if not isinstance(self._model, PeftModel):
-                self._encoder.processor.save_pretrained(folder)
+    def end(self, made: int) -> Checkpoint:
+        """Keeps the run's result after `made` steps: the model as it is, or the best one, which it is set back to."""
+        self._job.reached(made, self._spec.training.steps)
+        if self._spec.training.evaluate_every and self._evaluated != made:
+            self.evaluate(made)
+        ending, best, step = self.warden.ending(made), self.warden.best, made
+        if ending:
+            log.info(ending)
+        if best is not None and best.step != made:
+            load_into(self._model, checkpoints.verify(self._job.home, best), best.step)
+            step = best.step
+        final = self._save(step, "final", self._write_model, {"ending": ending} if ending else {})
+        self.warden.close()
+        checkpoints.prune(self._job.engine, self._job.home, self._job.id, keep=0)
+        return final
 
-        return self._save(step, "final", write)
+    def _keep_best(self, step: int, measured: dict[str, Any]) -> Checkpoint:
+        return self._save(step, "best", self._write_model, measured)
 
-    def _save(self, step: int, role: str, write: Write) -> Checkpoint:
+    def _write_model(self, folder: Path) -> None:
+        self._model.save_pretrained(folder)
+        if not isinstance(self._model, PeftModel):
+            self._encoder.processor.save_pretrained(folder)
+
+    def _save(self, step: int, role: str, write: Write, meta: dict[str, Any] | None = None) -> Checkpoint:
         parent = self._opened.checkpoint
         self._job.flush()
         self._job.saving = True
         try:
-            return self._keep(step, role, write, parent)
+            return self._keep(step, role, write, parent, meta or {})
         finally:
             self._job.saving = False
 
-    def _keep(self, step: int, role: str, write: Write, parent: Checkpoint | None) -> Checkpoint:
+    def _keep(
+        self, step: int, role: str, write: Write, parent: Checkpoint | None, meta: dict[str, Any]
+    ) -> Checkpoint:
         kept = checkpoints.save(
             self._job.engine,
             self._job.home,
@@ -204,7 +235,7 @@ class _Keeper:
             base=self._opened.base,
             write=write,
             parent_id=parent.id if parent else None,
-            meta={"precision": _weights_precision(self._spec.training)},
+            meta={"precision": _weights_precision(self._spec.training)} | meta,
             attempt=self._job.run.attempt,
         )
         log.info("checkpoint at step %d kept (%s, %.1f MB, %s)", step, role, kept.bytes / 1e6, kept.sha256[:8])
@@ -245,16 +276,20 @@ def _second(
 def _restore(job: Job, model: Any, checkpoint: Checkpoint) -> Path:
     """Puts a resume checkpoint's weights into the model; answers the folder its training state lies in."""
     folder = checkpoints.verify(job.home, checkpoint)
-    if isinstance(model, PeftModel):
-        loaded: Any = set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
-        if loaded.unexpected_keys:
-            raise ModelRefused(f"the checkpoint of step {checkpoint.step} does not fit this run's adapter")
-    else:
-        kept = load_weights(folder)
-        model.load_state_dict(kept)
+    load_into(model, folder, checkpoint.step)
     job.note(resumed_from=checkpoint.id, resumed_at_step=checkpoint.step)
     job.say(f"going on from step {checkpoint.step}")
     return folder
+
+
+def load_into(model: Any, folder: Path, step: int) -> None:
+    """Puts the weights, or the adapter, of a checkpoint's folder into the model of its run."""
+    if isinstance(model, PeftModel):
+        loaded: Any = set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+        if loaded.unexpected_keys:
+            raise ModelRefused(f"the checkpoint of step {step} does not fit this run's adapter")
+    else:
+        model.load_state_dict(load_weights(folder))
 
 
 def load_weights(folder: Path) -> dict[str, torch.Tensor]:

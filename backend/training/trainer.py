@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,10 +42,12 @@ class Watcher(Protocol):
     """Who follows a training run: the run's row in the database, or a list in a test."""
 
     def stepped(self, step: int, figures: dict[str, float]) -> str:
-        """Called after each optimiser step; answers `none`, `save` (stop and keep) or `cancel`."""
+        """Called after each optimiser step; answers `none`, `save` (stop and keep), `cancel`, or `guard`: enough."""
         ...
 
-    def evaluate(self, step: int) -> None: ...
+    def evaluate(self, step: int) -> str:
+        """A quick evaluation; answers `none` or `guard`."""
+        ...
 
     def save(self, step: int, write: Write) -> None:
         """Keeps a checkpoint to resume from: `write` fills a folder."""
@@ -53,7 +55,10 @@ class Watcher(Protocol):
 
 
 class LetheTrainer(Trainer):
-    """Minimises an objective over a plan of batches. `stopped_by` is `none`, `save` or `cancel` afterwards."""
+    """Minimises an objective over a plan of batches. `stopped_by` is `none`, `save`, `cancel` or `guard` afterwards.
+
+    `evaluate_at` are the steps, counted from 1, after which the watcher is asked to evaluate; the last never is.
+    """
 
     def __init__(
         self,
@@ -66,6 +71,7 @@ class LetheTrainer(Trainer):
         folder: Path,
         watcher: Watcher,
         use_cpu: bool,
+        evaluate_at: Container[int] = frozenset(),
     ) -> None:
         self.objective: ObjectiveLoss = objective
         self.watcher = watcher
@@ -76,7 +82,7 @@ class LetheTrainer(Trainer):
             args=_arguments(training, folder, use_cpu),
             train_dataset=plan,
             data_collator=collate,
-            callbacks=[_Follower(self, training)],
+            callbacks=[_Follower(self, training, evaluate_at)],
         )
         self.remove_callback(PrinterCallback)
         objective.reference.autocast = self.accelerator.autocast
@@ -168,26 +174,27 @@ class LetheTrainer(Trainer):
 class _Follower(TrainerCallback):
     """Tells the watcher of each step, and passes its wish to stop on to the Trainer."""
 
-    def __init__(self, trainer: LetheTrainer, training: Training) -> None:
+    def __init__(self, trainer: LetheTrainer, training: Training, evaluate_at: Container[int]) -> None:
         self._trainer = trainer
         self._training = training
+        self._evaluate_at = evaluate_at
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        step, every = state.global_step, self._training.evaluate_every
+        step, last = state.global_step, state.max_steps
         self._trainer.objective.finish_step(step, self._trainer.mean_over_devices)
         wish = self._trainer.watcher.stepped(step, self._trainer.figures())
+        # A run that is stopped and saved here is evaluated first: resumed, it begins with the next step.
+        if wish in ("none", "save") and step < last and step in self._evaluate_at:
+            assert self._trainer.model is not None
+            self._trainer.model.eval()
+            wish = "guard" if self._trainer.watcher.evaluate(step) == "guard" else wish
         if wish != "none":
             self._trainer.stopped_by = wish
             control.should_training_stop = True
             control.should_save = wish == "save"
             return
-        control.should_save = bool(
-            self._training.save_every and step % self._training.save_every == 0 and step < state.max_steps
-        )
-        if every and step % every == 0 and step < state.max_steps:
-            assert self._trainer.model is not None
-            self._trainer.model.eval()
-            self._trainer.watcher.evaluate(step)
+        every = self._training.save_every
+        control.should_save = bool(every and step % every == 0 and step < last)
 
 
 def _arguments(training: Training, folder: Path, use_cpu: bool) -> TrainingArguments:

@@ -178,8 +178,21 @@ def _draw_method(board: Board) -> None:
             gr.Row(elem_classes="lethe-fields lethe-fields-3"),
         ):
             for path, control in CONTROLS.items():
-                if path not in board.fields:
+                if path not in board.fields and not path.startswith("guards."):
                     _draw_field(board, control)
+        _draw_guards(board)
+
+
+def _draw_guards(board: Board) -> None:
+    with (
+        gr.Column(elem_classes="lethe-field") as board.places["guards"],
+        gr.Accordion("Guards", open=False, elem_classes="lethe-more"),
+    ):
+        with gr.Row(elem_classes="lethe-fields lethe-fields-3"):
+            for path, control in CONTROLS.items():
+                if path.startswith("guards."):
+                    _draw_field(board, control)
+        _note(board, "guards")
 
 
 def _draw_field(board: Board, control: Control) -> None:

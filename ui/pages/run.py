@@ -95,6 +95,7 @@ def detail(lab: Lab, run_id: gr.State, sent: gr.State) -> Detail:
             sure = gr.Button("Delete for good", variant="stop", size="md")
             keep = gr.Button("Keep it", size="md")
     pieces["fault"] = _html()
+    pieces["ending"] = _html()
     pieces["progress"] = _html()
     with gr.Row(elem_classes="lethe-grid-2"):
         _chart("loss", "Loss", pieces)
