@@ -38,10 +38,12 @@ class Origin:
     checkpoint_id: str | None = None
 
 
-def queue(engine: Engine, spec: RunSpec, name: str, start_request_id: str | None = None) -> Run:
-    """Queues the run; a model still in the making is waited for. The same `start_request_id` gives the same run.
+def queue(
+    engine: Engine, spec: RunSpec, name: str, start_request_id: str | None = None, *, group_id: str | None = None
+) -> Run:
+    """Queues the run, as one of a group where that is named; a model still in the making is waited for.
 
-    Raises `CannotQueue` when there is no such model.
+    The same `start_request_id` gives the same run. Raises `CannotQueue` when there is no such model.
     """
     place = origin(engine, spec.benchmark, spec.model)
     return runs.submit(
@@ -50,6 +52,7 @@ def queue(engine: Engine, spec: RunSpec, name: str, start_request_id: str | None
         name=name,
         spec=spec.model_copy(update={"model": place.model}).model_dump(mode="json"),
         start_request_id=start_request_id,
+        group_id=group_id,
         depends_on=place.depends_on,
         parent_checkpoint_id=place.checkpoint_id,
     )

@@ -61,7 +61,8 @@ def save(
     holds the run. Either way nothing is left behind.
     """
     if kind not in KINDS or role not in ROLES:
-        raise ValueError(f"A checkpoint is {' or '.join(KINDS)}, and {', '.join(ROLES[:-1])} or {ROLES[-1]}; not {kind!r}, {role!r}.")
+        roles = f"{', '.join(ROLES[:-1])} or {ROLES[-1]}"
+        raise ValueError(f"A checkpoint is {' or '.join(KINDS)}, and {roles}; not {kind!r}, {role!r}.")
     checkpoint = Checkpoint(id=new_id(), run_id=run_id, step=step, kind=kind, role=role, base=base, parent_id=parent_id)
     checkpoint.meta, checkpoint.created_at = dict(meta or {}), time.time()
     checkpoint.path = f"{FOLDER}/{run_id}/{step:08d}-{checkpoint.id[:8]}"

@@ -151,7 +151,9 @@ def score_dicts(engine: Engine, *, run_id: str | None = None, checkpoint_id: str
     return [_score_dict(score) for score in scores(engine, run_id=run_id, checkpoint_id=checkpoint_id)]
 
 
-def headlines(engine: Engine, run_ids: Iterable[str]) -> dict[str, dict[str, dict[str, Any]]]:
+def headlines(
+    engine: Engine, run_ids: Iterable[str], *, sets: Sequence[str] = HEADLINE_SETS
+) -> dict[str, dict[str, dict[str, Any]]]:
     """For each run what its row in a table shows: {"forget": score, "retain": score}, in one query.
 
     A score is a dict as in `score_dicts`, so n and interval stay beside the value; one with a picture where there is
@@ -170,7 +172,7 @@ def headlines(engine: Engine, run_ids: Iterable[str]) -> dict[str, dict[str, dic
         .join(Score, Score.run_id == measured_by)
         .where(
             Run.id.in_(wanted),
-            Score.item_set.in_(HEADLINE_SETS),
+            Score.item_set.in_(sets),
             or_(*(and_(Score.task == task, Score.metric == metric) for task, metric in HEADLINES)),
         )
         .order_by(Score.modality == "text", Score.modality, Score.id)

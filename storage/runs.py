@@ -153,16 +153,19 @@ def listing(
     kind: str | None = None,
     states: Iterable[str] | None = None,
     text: str | None = None,
+    group: str | None = None,
     order: Order = "newest",
     limit: int = 200,
     offset: int = 0,
 ) -> list[Run]:
-    """A page of runs; `text` is looked for in names and at the start of ids; "queue": as claimed."""
+    """A page of runs; `text` is looked for in names and at the start of ids; "queue": as claimed; `group` is exact."""
     statement = select(Run).order_by(*_order(order)).limit(limit).offset(offset)
     if kind is not None:
         statement = statement.where(Run.kind == kind)
     if states is not None:
         statement = statement.where(Run.state.in_([RunState(state) for state in states]))
+    if group is not None:
+        statement = statement.where(Run.group_id == group)
     if text and text.strip():
         wanted = text.strip()
         named = Run.name.icontains(wanted, autoescape=True)

@@ -33,6 +33,8 @@ FLOORS: dict[str, float] = {
     "backend.attack_prompts": 2,
     "backend.queueing": 2,
     "backend.reports": 1.5,
+    "backend.groups": 2,
+    "backend.sweeps": 2.5,
     "backend.probing": 2,
     "backend.demo_runs": 2.5,
     "storage": 1,

@@ -14,10 +14,12 @@ from pydantic import ValidationError
 
 from backend import probing
 from backend.benchmarks.library import DEMO
+from backend.groups import group_report
 from backend.presets import fill
 from backend.queueing import queue
 from backend.reports import run_report, run_summary
 from backend.spec import KINDS, ProbeSpec, RunSpec, faults, read_spec
+from backend.sweeps import grid, queue_grid
 from storage import checkpoints, results, runs
 from storage.errors import StorageError
 from ui import asking, launching
@@ -44,7 +46,7 @@ def publish(lab: Lab) -> None:
 
 
 def functions(lab: Lab) -> list[Callable[..., Any]]:
-    """`list_runs`, `get_run`, `submit_run`, `stop_run` and `probe`, bound to one lab."""
+    """`list_runs`, `get_run`, `submit_run`, `stop_run`, `probe`, `submit_sweep` and `get_group`, bound to one lab."""
 
     def list_runs(kind: str = "", state: str = "", limit: int = 50) -> list[dict]:
         """The newest runs, newest first.
@@ -115,7 +117,29 @@ def functions(lab: Lab) -> list[Callable[..., Any]]:
         """
         return _said(lambda: _ask(lab, models, question, image, item_id, benchmark))
 
-    return [list_runs, get_run, submit_run, stop_run, probe]
+    def submit_sweep(spec: dict, sweep: dict, name: str = "") -> dict:
+        """Queue a run for each combination of values, as one group.
+
+        Parameters:
+            spec: as for `submit_run`.
+            sweep: values by the path of a number, such as {"training.learning_rate": [0.001, 0.003]}.
+            name: what to call the group; empty for a name made from the spec.
+        Returns:
+            The group as `get_group` gives it.
+        """
+        return _said(lambda: group_report(lab.engine, _submit_sweep(lab, spec, sweep, name)))
+
+    def get_group(group: str) -> dict:
+        """A group of runs: a row a combination of settings, best first.
+
+        Parameters:
+            group: its name.
+        Returns:
+            {group, rule, settings, rows, runs}; a row: {settings, seeds, runs, measured, accuracies, balance, flags}.
+        """
+        return _said(lambda: group_report(lab.engine, group))
+
+    return [list_runs, get_run, submit_run, stop_run, probe, submit_sweep, get_group]
 
 
 def spec_from(given: dict[str, Any]) -> RunSpec:
@@ -134,11 +158,30 @@ def spec_from(given: dict[str, Any]) -> RunSpec:
 
 
 def _submit(lab: Lab, given: dict[str, Any], name: str) -> str:
+    spec = _checked(lab, given)
+    return queue(lab.engine, spec, name.strip() or _usual_name(spec)).id
+
+
+def _submit_sweep(lab: Lab, given: dict[str, Any], sweep: Mapping[str, Any], name: str) -> str:
+    spec = _checked(lab, given)
+    if not isinstance(sweep, Mapping) or not sweep:
+        raise ValueError('a sweep is an object such as {"training.seed": [0, 1]}')
+    axes = [
+        (path, ",".join(map(str, values)) if isinstance(values, list) else str(values))
+        for path, values in sweep.items()
+    ]
+    return str(queue_grid(lab.engine, grid(spec, axes), name.strip() or _usual_name(spec))[0].group_id)
+
+
+def _checked(lab: Lab, given: dict[str, Any]) -> RunSpec:
     spec = spec_from(given)
     opened(lab, spec.benchmark).split(spec.request)
+    return spec
+
+
+def _usual_name(spec: RunSpec) -> str:
     asked = spec.model_dump()
-    usual = " · ".join(word for word in (method_of(asked) or spec.kind, words_of_request(asked)) if word)
-    return queue(lab.engine, spec, name.strip() or usual).id
+    return " · ".join(word for word in (method_of(asked) or spec.kind, words_of_request(asked)) if word)
 
 
 def _ask(lab: Lab, models: list[str], question: str, image: str, item_id: str, benchmark: str) -> list[dict[str, Any]]:

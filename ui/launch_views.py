@@ -19,7 +19,7 @@ from backend.presets import PRESETS
 from backend.spec import EvaluateSpec, FinetuneSpec, Objective, Training, UnlearnSpec
 from backend.spec_guards import Guards
 from storage.tables import Run
-from ui import forms, gallery, launching, origins, this_run
+from ui import forms, gallery, group_view, launching, origins, this_run
 from ui.forms import Control
 from ui.parts import identity, run_link, table
 
@@ -175,8 +175,14 @@ def _title(path: str) -> str:
     return CONTROLS[path].title if path in CONTROLS else NOT_A_FIELD.get(path, path)
 
 
-def started_html(run: Run, place: str) -> Markup:
-    """The line after Start."""
+def started_html(queued: Sequence[Run], place: str) -> Markup:
+    """The line after Start: the run, or the group of runs, with its place in the queue."""
+    run = queued[0]
+    if run.group_id:
+        return Markup(
+            '<p class="lethe-started" role="status"><span aria-hidden="true">✓</span> Queued: {} runs of '
+            '<a class="lethe-link" href="{}">{}</a></p>'
+        ).format(len(queued), group_view.address(run.group_id), run.group_id)
     return Markup(
         '<p class="lethe-started" role="status"><span aria-hidden="true">✓</span> Queued: {} ({})</p>'
     ).format(run_link(run.id, run.name), place)

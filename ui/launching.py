@@ -21,10 +21,11 @@ from backend.presets import UnknownPreset, fill
 from backend.queueing import CannotQueue, queue
 from backend.spec import KINDS, EvaluateSpec, FinetuneSpec, ForgetRequest, RunSpec, Spec
 from backend.spec_objective import SETTINGS_OF, settings_in_use
+from backend.sweeps import queue_grid
 from storage import runs
 from storage.errors import NotFound
 from storage.tables import Run
-from ui import forms
+from ui import forms, sweeping
 from ui.origins import listed, origin, spoken_model
 
 CHOSEN = "chosen"
@@ -67,7 +68,7 @@ def defaults(kind: str, method: str = DEFAULT_PRESET) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in sorted(specs, key=lambda name: name == kind):
         values |= forms.flatten(specs[name])
-    return values | {"request.people": ()}
+    return values | {"request.people": ()} | sweeping.EMPTY
 
 
 def draft(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,6 +145,8 @@ def check(
             origin(engine, fields["benchmark"], fields["model"])
         except CannotQueue as error:
             faults["model"] = str(error)
+    if spec is not None and (refused := sweeping.fault(spec, values)):
+        faults["sweep"] = refused
     return (None if faults else spec), faults
 
 
@@ -188,6 +191,8 @@ def applies(place: str, values: Mapping[str, Any]) -> bool:
         return kind == "unlearn"
     if place.startswith("objective."):
         return kind == "unlearn" and place.removeprefix("objective.") in settings_in_use(_chosen(values))
+    if place == "sweep":
+        return kind != "evaluate"
     if place == "guards" or place.startswith("guards."):
         return kind == "unlearn"
     if place == "who":
@@ -294,6 +299,7 @@ def address(engine: Engine, values: Mapping[str, Any]) -> str:
     for path, value in fields.items():
         if path not in ("kind", "preset", "request.people") and value not in (usual[path], None, "", ()):
             query[short.get(path, path)] = joined_ids(value) if isinstance(value, tuple) else forms.plain(value)
+    query |= sweeping.asked(values)
     return "/launch" + (f"?{urlencode(query, safe=':,/')}" if query else "")
 
 
@@ -309,10 +315,27 @@ def start(
     name: str,
     start_request_id: str | None,
 ) -> Run:
-    """Check a form and queue its run. Raises `CannotQueue`, and queues nothing, while a field is at fault."""
+    """Check a form and queue its run, or the first of its sweep; see `start_all`."""
+    return start_all(engine, benchmarks, values, name, start_request_id)[0]
+
+
+def start_all(
+    engine: Engine,
+    benchmarks: Mapping[str, Benchmark],
+    values: Mapping[str, Any],
+    name: str,
+    start_request_id: str | None,
+) -> list[Run]:
+    """Check a form and queue its run, or every run of its sweep.
+
+    Raises `CannotQueue`, and queues nothing, while a field is at fault.
+    """
     spec, _ = check(engine, benchmarks, values)
     if spec is None:
         raise CannotQueue("nothing was queued; mend what is marked first")
     if not name.strip():
         raise CannotQueue("nothing was queued; give the run a name")
-    return queue(engine, spec, name.strip(), start_request_id)
+    points = sweeping.points(spec, values)
+    if points:
+        return queue_grid(engine, points, name.strip(), start_request_id)
+    return [queue(engine, spec, name.strip(), start_request_id)]

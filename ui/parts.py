@@ -153,13 +153,14 @@ def ago(at: float | None, now: float | None = None) -> Markup:
 
 def table(
     headers: Sequence[str],
-    rows: Iterable[Sequence[object]],
+    rows: Iterable[Sequence[object] | Markup],
     *,
     numbers: Sequence[int] = (),
     label: str = "",
     head: bool = True,
 ) -> Markup:
-    """A table. `numbers` are the columns set to the right; cells are escaped unless they are `Markup`.
+    """A table. `numbers` are the columns set to the right; cells are escaped unless they are `Markup`. A row that is
+    itself `Markup` is a heading over the rows that follow it.
 
     Each cell repeats its header as `data-label`, for style sheets that stack the cells on a narrow screen.
     """
@@ -176,7 +177,13 @@ def table(
             for column, value in enumerate(values)
         )
 
-    body = Markup("").join(Markup("<tr>{}</tr>").format(cells("td", row)) for row in rows)
+    def line(row: Sequence[object] | Markup) -> Markup:
+        if isinstance(row, Markup):
+            over = Markup('<tr class="lethe-group"><th scope="rowgroup" colspan="{}">{}</th></tr>')
+            return over.format(len(headers), row)
+        return Markup("<tr>{}</tr>").format(cells("td", row))
+
+    body = Markup("").join(map(line, rows))
     top = Markup("<thead><tr>{}</tr></thead>").format(cells("th", headers)) if head else Markup("")
     return Markup(
         '<div class="lethe-scroll" tabindex="0" role="region" aria-label="{0}"><table '

@@ -18,6 +18,10 @@ CSS = """
 :is(.lethe-all-items, .lethe-known-items, .lethe-measure) .lethe-state { display: block; font-size: 12.5px; }
 :is(.lethe-all-items, .lethe-known-items, .lethe-measure) .lethe-glyph { min-width: 0; }
 
+.lethe-group th { text-align: left; padding-top: 12px; font-weight: 600; }
+.lethe-group th :is(small, a) { font-weight: 400; font-size: 13px; margin-left: .5em; }
+.lethe-member { margin-left: 12px; }
+
 .lethe-known-switch { padding: 2px 10px 4px !important; }
 .lethe-known-switch input:not(:checked) { border-color: var(--lethe-grey) !important; }
 .lethe-known-switch label span { font-size: 13.5px; }

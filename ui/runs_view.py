@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from storage import results, runs
 from storage.tables import ACTIVE, Run, RunState
-from ui import parts
+from ui import group_view, parts
 from ui.context import Lab, method_of, role_of
 
 ALL = "all"
@@ -36,29 +36,32 @@ class Filter:
     kind: str = ALL
     text: str = ""
     order: str = "newest"
+    group: str = ""
 
     @classmethod
     def read(cls, query: dict[str, Any]) -> Filter:
-        """From an address's query: `state`, `kind`, `q`, `sort`."""
+        """From an address's query: `state`, `kind`, `q`, `sort`, `group`."""
         state, kind, order = query.get("state", ALL), query.get("kind", ALL), query.get("sort", "newest")
         return cls(
             state if state in STATES else ALL,
             kind if kind in KIND_CHOICES else ALL,
             str(query.get("q", ""))[:200],
             order if order in ORDERS else "newest",
+            str(query.get("group", ""))[:64],
         )
 
     def address(self) -> str:
         """`/runs?state=failed`: what is at its default is left out."""
         given = {"state": self.state, "kind": self.kind, "q": self.text.strip(), "sort": self.order}
-        usual = {"state": ALL, "kind": ALL, "q": "", "sort": "newest"}
+        usual = {"state": ALL, "kind": ALL, "q": "", "sort": "newest", "group": ""}
+        given["group"] = self.group
         query = urlencode({key: value for key, value in given.items() if value != usual[key]})
         return f"/runs?{query}" if query else "/runs"
 
     @property
     def narrows(self) -> bool:
         """Whether anything could be hidden by it."""
-        return (self.state, self.kind, self.text.strip()) != (ALL, ALL, "")
+        return (self.state, self.kind, self.text.strip(), self.group) != (ALL, ALL, "", "")
 
 
 def found(lab: Lab, chosen: Filter) -> list[Run]:
@@ -68,6 +71,7 @@ def found(lab: Lab, chosen: Filter) -> list[Run]:
         kind=None if chosen.kind == ALL else chosen.kind,
         states=None if chosen.state == ALL else [chosen.state],
         text=chosen.text or None,
+        group=chosen.group or None,
         order=chosen.order,  # type: ignore[arg-type]
         limit=LIMIT,
     )
@@ -83,7 +87,10 @@ def runs_table(lab: Lab, chosen: Filter) -> Markup:
             parts.empty("Every run will be listed here, with its state and what it forgot.", "/launch", "Launch a run")
         )
     headlines = results.headlines(lab.engine, [run.id for run in rows])
-    body = [row_cells(run, headlines.get(run.id, {})) for run in rows]
+    body: list[tuple[object, ...] | Markup] = []
+    for group, members in group_view.together(rows):
+        body += [group_view.heading(group, members)] if group and not chosen.group else []
+        body += [row_cells(run, headlines.get(run.id, {}), member=bool(group)) for run in members]
     table = parts.table(HEADERS, body, numbers=[7], label="runs")
     more = (
         Markup('<p class="lethe-foot">The first {} runs; narrow the list to see others.</p>').format(LIMIT)
@@ -93,11 +100,16 @@ def runs_table(lab: Lab, chosen: Filter) -> Markup:
     return parts.card(Markup("{}{}").format(table, more), classes="lethe-rows")
 
 
-def row_cells(run: Run, headline: dict[str, dict[str, Any]]) -> tuple[object, ...]:
-    """One row: state, name, kind, method, progress, forget and retain accuracy, started."""
+def row_cells(run: Run, headline: dict[str, dict[str, Any]], *, member: bool = False) -> tuple[object, ...]:
+    """One row: state, name, kind, method, progress, forget and retain accuracy, started.
+
+    It is set in a little where the run is a `member` of a group.
+    """
     return (
         parts.state_mark(str(run.state)),
-        Markup('<a class="lethe-row-link" href="/runs?run={}">{}</a>').format(run.id, named(run)),
+        Markup('<a class="lethe-row-link{}" href="/runs?run={}">{}</a>').format(
+            " lethe-member" if member else "", run.id, named(run)
+        ),
         run.kind,
         method_of(run.spec),
         short_progress(run),

@@ -16,10 +16,11 @@ from sqlalchemy import Engine
 from backend.benchmarks.item import Benchmark
 from backend.presets import PRESETS, fill, preset
 from backend.spec import EvaluateSpec, FinetuneSpec, ForgetRequest, RunSpec, Spec, Training, UnlearnSpec
+from backend.sweeps import Axes, split_values
 from storage import checkpoints, runs
 from storage.tables import Run
 from storage.workers import workers
-from ui import forms
+from ui import forms, sweeping
 from ui.launching import check
 from ui.origins import origin, spoken_model
 from ui.parts import duration
@@ -63,11 +64,11 @@ def preview(
     spec, faults = check(engine, benchmarks, values)
     if spec is None:
         return Preview(None, faults)
-    suggested = suggest_name(engine, spec)
+    suggested, swept = suggest_name(engine, spec), sweeping.points(spec, values)
     depends_on = origin(engine, spec.benchmark, spec.model).depends_on
     took = estimate(engine, spec, benchmarks[spec.benchmark])
     time = (
-        (f"about {duration(took[0])}", f"from {_count(took[1], 'run', 'runs')} here")
+        (f"about {duration(took[0] * max(1, len(swept)))}", f"from {_count(took[1], 'run', 'runs')} here")
         if took
         else ("unknown", "no run like it has ended here")
     )
@@ -79,11 +80,13 @@ def preview(
             ("Time", *time),
             ("Queue", queue_place(engine, depends_on), ""),
             ("Evaluated", evaluated(spec), ""),
+            *([("Sweep", _count(len(swept), "run", "runs"), "one a combination, in one group")] if swept else []),
         ],
         command=command(
             spec,
             suggested if name in ("", suggestion) else name,
             spoken_model(engine, spec.benchmark, spec.model),
+            sweeping.axes(values) if swept else (),
         ),
         suggestion=suggested,
     )
@@ -264,8 +267,8 @@ def evaluated(spec: RunSpec) -> str:
     return " and ".join([*often, *["in full at the end"] * spec.score]) or "not at all"
 
 
-def command(spec: RunSpec, name: str, model: str) -> str:
-    """The same run from a terminal; what differs from the method's defaults is spelled out as `--set`."""
+def command(spec: RunSpec, name: str, model: str, sweep: Axes = ()) -> str:
+    """The same run, or `sweep`, from a terminal; what differs from the method's defaults is spelled out as `--set`."""
     usual: Spec
     if isinstance(spec, UnlearnSpec):
         words, usual = ["unlearn", "--preset", spec.preset], fill(spec.preset)
@@ -283,6 +286,8 @@ def command(spec: RunSpec, name: str, model: str) -> str:
     for path, value in forms.flatten(spec).items():
         if path not in said and value != before[path]:
             words += ["--set", f"{path}={forms.plain(value)}"]
+    for path, text in sweep:
+        words += ["--sweep", f"{path}={','.join(split_values(text))}"]
     return " ".join(["python -m backend submit", *map(shlex.quote, words), "--name", _quoted(name), "--wait"])
 
 

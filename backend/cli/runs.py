@@ -17,11 +17,13 @@ from sqlalchemy import Engine
 from backend.benchmarks import open_benchmark
 from backend.benchmarks.item import Benchmark as Known
 from backend.cli.shared import WAIT_S, AsJson, Benchmark, engine_at_hand, fail, listed, out, print_json
+from backend.groups import group_report
 from backend.launcher import start_worker
 from backend.presets import PRESETS, fill
 from backend.queueing import queue
 from backend.reports import run_report, run_summary
 from backend.spec import MEMORISING, EvaluateSpec, FinetuneSpec, ForgetRequest, RunSpec, UnlearnSpec
+from backend.sweeps import grid, parted, queue_grid, short
 from storage import runs
 from storage.database import home
 from storage.tables import ENDED, Run, RunState
@@ -34,6 +36,10 @@ submit = typer.Typer(no_args_is_help=True, help="Queue a run.")
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until the run has ended, with a progress bar.")]
 Name = Annotated[str | None, typer.Option(help="What the run is called.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A field of the spec, as in training.steps=100.")]
+Sweep = Annotated[
+    list[str] | None,
+    typer.Option("--sweep", help="A number and its values, as in training.seed=0,1: a run a combination, one group."),
+]
 Forget = Annotated[int | None, typer.Option(help="Per cent of the private people to forget, as the benchmark has it.")]
 People = Annotated[str | None, typer.Option(help="Ids of people to forget, comma-separated; instead of a share.")]
 Attributes = Annotated[str | None, typer.Option(help="What of them to forget, comma-separated; else everything.")]
@@ -51,6 +57,7 @@ def submit_finetune(
     attributes: Attributes = None,
     name: Name = None,
     set_: Set = None,
+    sweep: Sweep = None,
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
@@ -63,7 +70,8 @@ def submit_finetune(
         "training": MEMORISING.model_dump(),
     }
     spec = FinetuneSpec.model_validate(_with(values, set_))
-    _queue(spec, name or ("vanilla" if who == "everyone" else f"gold · {spec.request.words()}"), wait, as_json)
+    usual = "vanilla" if who == "everyone" else f"gold · {spec.request.words()}"
+    _queue(spec, name or usual, wait, as_json, sweep)
 
 
 @submit.command("unlearn")
@@ -77,6 +85,7 @@ def submit_unlearn(
     modality: Modality = "both",
     name: Name = None,
     set_: Set = None,
+    sweep: Sweep = None,
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
@@ -84,7 +93,7 @@ def submit_unlearn(
     request = _request(benchmark, forget, people, attributes, modality)
     filled = fill(preset, model=model, benchmark=benchmark, request=request).model_dump()
     spec = UnlearnSpec.model_validate(_with(filled, set_))
-    _queue(spec, name or f"{PRESETS[preset].title} · {spec.request.words()}", wait, as_json)
+    _queue(spec, name or f"{PRESETS[preset].title} · {spec.request.words()}", wait, as_json, sweep)
 
 
 @submit.command("evaluate")
@@ -125,21 +134,54 @@ def list_runs(
     out.print(table)
 
 
-def show(run: str, as_json: AsJson = False) -> None:
-    """One run with its scores. RUN is an id, the first letters of one, or a name."""
+def show(
+    run: Annotated[str | None, typer.Argument()] = None,
+    group: Annotated[str | None, typer.Option(help="A group of runs by its name: a row a combination.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """One run with its scores, or a group of runs. RUN is an id, the first letters of one, or a name."""
     engine = engine_at_hand()
+    if (run is None) == (group is None):
+        fail("name a run, or a group with --group")
+    if group is not None:
+        report = group_report(engine, group)
+        return print_json(report) if as_json else out.print(_group_table(report))
+    assert run is not None
     report = run_report(engine, runs.find(engine, run).id)
     if as_json:
         return print_json(report)
     out.print(f"[bold]{escape(report['name'])}[/] · {report['kind']} · {report['state']}  ({report['id']})")
-    if report["error"]:
-        out.print(f"[red]{escape(report['error'])}[/]")
+    for told, colour in (("error", "red"), ("ending", "yellow")):
+        if report[told]:
+            out.print(f"[{colour}]{escape(report[told])}[/]")
     table = Table("set", "task", "modality", "metric", "value", "95 % interval", "n")
     for score in report["scores"]:
         value = "" if score["value"] is None else f"{score['value']:.2f}"
         interval = "" if score["low"] is None else f"{score['low']:.2f}–{score['high']:.2f}"
         table.add_row(score["set"], score["task"], score["modality"], score["metric"], value, interval, str(score["n"]))
     out.print(table)
+
+
+def _group_table(report: dict[str, Any]) -> Table:
+    """A row a combination, best first; an accuracy as mean ± standard deviation over seeds."""
+    sets = ("forget", "test", "retain", "celebrity")
+    table = Table(*map(short, report["settings"]), "seeds", "measured", *sets, "balance", title=escape(report["group"]))
+    for row in report["rows"]:
+        figures = [row["accuracies"].get(name) for name in sets]
+        table.add_row(
+            *(f"{value:.12g}" if isinstance(value, float) else str(value) for value in row["settings"].values()),
+            ", ".join(map(str, row["seeds"])),
+            f"{row['measured']} of {len(row['runs'])}",
+            *(_mean(found) for found in figures),
+            "" if row["balance"] is None else f"{row['balance']:.2f}",
+        )
+    return table
+
+
+def _mean(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    return f"{found['mean']:.2f}" + ("" if found["spread"] is None else f" ± {found['spread']:.2f}")
 
 
 def stop(
@@ -198,14 +240,33 @@ def _with(values: dict[str, Any], changes: list[str] | None) -> dict[str, Any]:
     return values
 
 
-def _queue(spec: RunSpec, name: str, wait: bool, as_json: bool) -> None:
+def _queue(spec: RunSpec, name: str, wait: bool, as_json: bool, sweep: list[str] | None = None) -> None:
     engine, benchmark = engine_at_hand(), _opened(spec.benchmark)
     benchmark.split(spec.request)
     if isinstance(spec, UnlearnSpec):
         benchmark.forget_items(spec.request)
     if isinstance(spec, FinetuneSpec):
         benchmark.learning_items(spec.request, spec.who)
+    if sweep:
+        return _finish_all(engine, queue_grid(engine, grid(spec, [parted(one) for one in sweep]), name), wait, as_json)
     _finish(engine, queue(engine, spec, name), wait, as_json)
+
+
+def _finish_all(engine: Engine, queued: list[Run], wait: bool, as_json: bool) -> None:
+    """Tells of a group; with `wait`, when all its runs have ended. A run that failed is a fault."""
+    group = str(queued[0].group_id)
+    if not wait:
+        if as_json:
+            return print_json({"group": group, "runs": [run_summary(run) for run in queued]})
+        out.print(f"{group}: {len(queued)} runs queued; see `show --group {json.dumps(group, ensure_ascii=False)}`")
+        return None
+    for run in queued:
+        wait_for(engine, run.id, quiet=as_json)
+    report = group_report(engine, group)
+    print_json(report) if as_json else out.print(_group_table(report))
+    short_of = [run["name"] for run in report["runs"] if run["state"] != RunState.SUCCEEDED]
+    if short_of:
+        fail(f"{len(short_of)} of {len(queued)} runs did not succeed: {', '.join(short_of)}")
 
 
 def _finish(engine: Engine, run: Run, wait: bool, as_json: bool) -> None:

@@ -222,9 +222,7 @@ class _Keeper:
         finally:
             self._job.saving = False
 
-    def _keep(
-        self, step: int, role: str, write: Write, parent: Checkpoint | None, meta: dict[str, Any]
-    ) -> Checkpoint:
+    def _keep(self, step: int, role: str, write: Write, parent: Checkpoint | None, meta: dict[str, Any]) -> Checkpoint:
         kept = checkpoints.save(
             self._job.engine,
             self._job.home,

@@ -172,3 +172,24 @@ def test_two_models_are_asked_the_same(terminal: Terminal, finetuned: dict[str, 
     for answer in answers:
         assert 0 <= answer["likelihood"] <= 1
         assert (answer["stamp"]["decoding"], answer["stamp"]["seed"]) == ("greedy", 0)
+
+
+def test_a_sweep_is_queued_as_one_group_or_not_at_all(terminal: Terminal) -> None:
+    before = terminal.queued("unlearn")
+    unlearn = ("submit", "unlearn", "--preset", "npo", "--model", "org/a-model", "--name", "swept")
+    said = terminal.refused(*unlearn, "--sweep", "training.learning_rate=1e-3,0")
+    assert said.endswith("training.learning_rate must be above 0 (it was 0)")
+    assert terminal.queued("unlearn") == before
+    axes = ("--sweep", "training.learning_rate=1e-3,3e-3", "--sweep", "training.seed=0,1")
+    made = terminal.json(*unlearn, *axes)
+    assert made["group"] == "swept" and [run["name"] for run in made["runs"]][1] == "swept · lr 0.001 · seed 1"
+    report = terminal.json("show", "--group", "swept")
+    assert [(row["settings"], row["seeds"]) for row in report["rows"]] == [
+        ({"training.learning_rate": 0.001}, [0, 1]),
+        ({"training.learning_rate": 0.003}, [0, 1]),
+    ]
+    assert "swept" in terminal("show", "--group", "swept").stdout
+    assert "no group of runs called" in terminal.refused("show", "--group", "nobody")
+    assert "name a run, or a group" in terminal.refused("show")
+    for run in made["runs"]:
+        assert terminal("stop", run["id"], "--cancel").returncode == 0

@@ -65,14 +65,19 @@ def test_a_spec_of_the_api_starts_from_its_preset() -> None:
     assert (spec.objective.retain_weight, spec.training.steps) == (4.0, 7)  # type: ignore[union-attr]
 
 
-def test_the_api_lists_runs_as_the_page_does(lab: Lab, queued: Callable[..., Run]) -> None:
+def test_the_api_lists_runs_as_the_page_does(lab: Lab, world: DemoBenchmark, queued: Callable[..., Run]) -> None:
+    lab = replace(lab, benchmarks={"demo": world})
     first, second = queued("first"), queued("second")
     runs.request_stop(lab.engine, first.id, "cancel")
     api = {function.__name__: function for function in functions(lab)}
-    assert set(api) == {"list_runs", "get_run", "submit_run", "stop_run", "probe"}
+    assert set(api) == {"list_runs", "get_run", "submit_run", "stop_run", "probe", "submit_sweep", "get_group"}
     assert [run["name"] for run in api["list_runs"]()] == ["second", "first"]
     assert [run["name"] for run in api["list_runs"](state="cancelled")] == ["first"]
     assert api["get_run"]("second")["id"] == second.id
+    group = api["submit_sweep"](
+        {"kind": "unlearn", "model": "org/a-model", "benchmark": "demo"}, {"training.seed": [0, 1]}, "pair"
+    )
+    assert group == api["get_group"]("pair") and [row["seeds"] for row in group["rows"]] == [[0, 1]]
     assert api["stop_run"](second.id, "cancel")["state"] == "cancelled"
 
 
@@ -83,6 +88,11 @@ def test_the_api_refuses_in_one_sentence(lab: Lab, world: DemoBenchmark) -> None
         api["submit_run"]({"kind": "unlearn", "training": {"learning_rate": -1}})
     with pytest.raises(Refused, match="No run has"):
         api["get_run"]("nobody")
+    with pytest.raises(Refused, match="no group of runs called"):
+        api["get_group"]("nobody")
+    with pytest.raises(Refused, match=r"must be above 0 \(it was -1\)"):
+        api["submit_sweep"]({"kind": "unlearn", "model": "org/a-model"}, {"training.learning_rate": [0.1, -1]})
+    assert runs.listing(lab.engine) == []
     with pytest.raises(Refused, match="own folder"):
         api["probe"](["x"], "Who is this?", image="/etc/passwd")
     with pytest.raises(Refused, match="no worker is up"):

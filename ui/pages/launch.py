@@ -17,7 +17,7 @@ from gradio.components import Component
 from backend.benchmarks import library
 from backend.presets import PRESETS
 from backend.spec import ForgetRequest
-from ui import forms, gallery, launching, origins, this_run
+from ui import forms, gallery, launching, origins, sweeping, this_run
 from ui import launch_views as views
 from ui.context import Lab
 from ui.forms import Control
@@ -181,6 +181,7 @@ def _draw_method(board: Board) -> None:
                 if path not in board.fields and not path.startswith("guards."):
                     _draw_field(board, control)
         _draw_guards(board)
+        _draw_sweep(board)
 
 
 def _draw_guards(board: Board) -> None:
@@ -193,6 +194,20 @@ def _draw_guards(board: Board) -> None:
                 if path.startswith("guards."):
                     _draw_field(board, control)
         _note(board, "guards")
+
+
+def _draw_sweep(board: Board) -> None:
+    choices = [("nothing", ""), *((f"{CONTROLS[path].title} · {path}", path) for path in sweeping.SWEPT)]
+    with (
+        gr.Column(elem_classes="lethe-field") as board.places["sweep"],
+        gr.Accordion("Sweep: a run for each combination", open=False, elem_classes="lethe-more"),
+    ):
+        for number in sweeping.NUMBERS:
+            with gr.Row(elem_classes="lethe-fields lethe-fields-2"):
+                field, values = f"sweep.{number}.field", f"sweep.{number}.values"
+                board.fields[field] = gr.Dropdown(choices, value="", label=f"Setting {number}")
+                board.fields[values] = gr.Textbox(label=f"Values {number}", placeholder="0.001, 0.003", max_lines=1)
+        _note(board, "sweep")
 
 
 def _draw_field(board: Board, control: Control) -> None:
@@ -359,10 +374,12 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
     def on_start(data: dict[Any, Any]) -> dict[Any, Any]:
         name = data[parts["name"]].strip() or data[parts["suggestion"]]
         try:
-            run = launching.start(lab.engine, lab.benchmarks, board.values(data), name, data[parts["request_id"]])
+            queued = launching.start_all(
+                lab.engine, lab.benchmarks, board.values(data), name, data[parts["request_id"]]
+            )
         except origins.CannotQueue as fault:
             return draw(data) | {parts["started"]: views.refused_html(str(fault))}
-        line = views.started_html(run, this_run.place_of(lab.engine, run))
+        line = views.started_html(queued, this_run.place_of(lab.engine, queued[0]))
         return draw(data) | {parts["started"]: line, parts["request_id"]: launching.new_request_id()}
 
     def on_news(data: dict[Any, Any]) -> Any:

@@ -9,10 +9,11 @@ from dataclasses import astuple
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from storage import runs
 from storage.errors import StorageError
-from ui import parts, run_actions, run_style, run_view, runs_view
+from ui import group_view, parts, run_actions, run_style, run_view, runs_view
 from ui.changes import changed
 from ui.context import Lab
 from ui.pages.run import EVENT, Detail, detail, or_error, or_warning
@@ -46,17 +47,18 @@ def page(lab: Lab) -> Page:
         cursor = pulse(lab, [run_id], lambda run: run_view.log_size(lab, run) if run else 0)
         note = gr.HTML(apply_default_css=False, visible=False)
         with gr.Column(visible=False) as listed:
-            filters, queue, table = _draw_list()
+            filters, queue, group, table = _draw_list()
         with gr.Column(visible=False, elem_classes="lethe-detail") as shown:
             one = detail(lab, run_id, sent)
         address = gr.Textbox(visible=False)
         places = {"note": note, "listed": listed, "shown": shown, "queue": queue, "table": table, "address": address}
+        places["group"] = group
         _wire(blocks, cursor, _Handlers(lab, one, run_id, sent, filters, places))
     return Page(blocks, cursor)
 
 
-def _draw_list() -> tuple[list[Any], gr.HTML, gr.HTML]:
-    """The filters in the order of `Filter`'s fields, the queue and the table."""
+def _draw_list() -> tuple[list[Any], gr.HTML, gr.HTML, gr.HTML]:
+    """The filters in the order of `Filter`'s fields, the queue, a group's table and the table."""
     gr.HTML(parts.page_title("Runs", "Every run, what it is doing and what it forgot."), apply_default_css=False)
     with gr.Row(elem_classes="lethe-filter"):
         text = gr.Textbox(label="Search", placeholder="name or id", scale=2, min_width=180)
@@ -65,7 +67,8 @@ def _draw_list() -> tuple[list[Any], gr.HTML, gr.HTML]:
         orders = [(words, key) for key, words in ORDERS.items()]
         order = gr.Dropdown(orders, value="newest", label="Sort", min_width=120)
     queue = gr.HTML(apply_default_css=False, js_on_load=MOVE_BY_BUTTON, visible=False)
-    return [state, kind, text, order], queue, gr.HTML(apply_default_css=False)
+    group = gr.HTML(apply_default_css=False, visible=False)
+    return [state, kind, text, order, gr.State("")], queue, group, gr.HTML(apply_default_css=False)
 
 
 class _Handlers:
@@ -81,6 +84,7 @@ class _Handlers:
         if run:
             return self.one.updates(run, before)
         content = {"table": runs_view.runs_table(self.lab, chosen), "queue": runs_view.queue(self.lab)}
+        content["group"] = group_view.summary(self.lab, chosen.group) if chosen.group else Markup("")
         fresh, now = changed(before, content)
         return {self.sent: now} | {self.places[name]: _or_hidden(words) for name, words in fresh.items()}
 
@@ -120,21 +124,21 @@ class _Handlers:
 
 def _wire(blocks: gr.Blocks, cursor: gr.Textbox, does: _Handlers) -> None:
     place, one, filters = does.places, does.one, does.filters
-    contents = [place["table"], place["queue"], *one.outputs]
+    contents = [place["table"], place["queue"], place["group"], *one.outputs]
     seen = [does.run_id, place["note"], place["listed"], place["shown"]]
     blocks.load(does.opened, None, [*seen, *filters, *contents], **QUIET)
     cursor.change(does.refreshed, [does.run_id, does.sent, *filters], contents, **QUIET)
-    state, kind, text, order = filters
+    state, kind, text, order, _ = filters
     gr.on(
         # a textbox's `input` does not tell of letters that are deleted
         [text.change, state.input, kind.input, order.input],
         does.narrowed,
         [does.run_id, does.sent, *filters],
-        [does.sent, place["table"], place["queue"], place["address"]],
+        [does.sent, place["table"], place["queue"], place["group"], place["address"]],
         trigger_mode="always_last",
         **QUIET,
     )
-    listed = [does.sent, place["table"], place["queue"]]
+    listed = [does.sent, place["table"], place["queue"], place["group"]]
     place["queue"].click(does.moved, [does.sent, *filters], listed, **QUIET)
     one.sure.click(does.deleted, does.run_id, [*seen, one.asking, place["address"], *listed], **EVENT)
     place["address"].change(None, place["address"], None, js=REMEMBER, api_visibility="private")
