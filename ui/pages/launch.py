@@ -393,7 +393,10 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
     fields["request.ratio"].input(on_share, form, told, **eager)
     fields["benchmark"].input(on_benchmark, form, [*told, *typed_into], **eager)
     apart = (*switches, fields["request.ratio"], fields["benchmark"])
-    changes = [part.input for part in (*typed_into, parts["name"]) if part not in apart]
+    # a textbox's `input` does not tell of everything that is typed
+    lists = [fields[f"sweep.{number}.values"] for number in sweeping.NUMBERS]
+    changes = [part.input for part in (*typed_into, parts["name"]) if part not in (*apart, *lists)]
+    changes += [part.change for part in lists]
     gr.on(changes, on_change, form, told, **eager)
     gr.on([part.input for part in switches], on_switch, form, [*told, *typed_into], **eager)
     fields["request.people"].input(on_pick, form, [*told, fields["request.ratio"]], **eager)
