@@ -26,6 +26,7 @@ from backend.objectives.schedule import Turns
 from backend.objectives.second_answers import second_answers
 from backend.runs.before import known_to_source, read_before
 from backend.runs.job import Job, Stopped, log
+from backend.runs.mask import run_mask
 from backend.runs.scoring import quick_accuracy, score_model, scoring_batch
 from backend.spec import FinetuneSpec, Objective, Training, UnlearnSpec
 from backend.training.plan import EncodedItems, PairedPlan, SecondAnswers, collator, labelled
@@ -97,7 +98,10 @@ def _optimise(
     log.info(trainable_summary(model, training))
     per_step = training.batch_size * training.accumulation
     turns = Turns.of(lesson.objective, len(lesson.forget), len(lesson.retain), per_step)
-    objective = ObjectiveLoss(lesson.objective, model, seed=training.seed, turns=turns)
+    mask = None
+    if isinstance(spec, UnlearnSpec) and lesson.objective.mask != "none":
+        mask = run_mask(job, spec, benchmark, opened, encoder, lesson.forget, lesson.retain, device)
+    objective = ObjectiveLoss(lesson.objective, model, seed=training.seed, turns=turns, forget_mask=mask)
     forget = EncodedItems(encoder, lesson.forget if objective.needs_forget else [])
     retain = EncodedItems(encoder, lesson.retain if objective.needs_retain else [])
     log.info("%d items to forget, %d to retain", len(forget), len(retain))
