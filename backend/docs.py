@@ -26,6 +26,7 @@ from backend.metrics.interval import over_people
 from backend.metrics.score import flag_collapse
 from backend.presets import PRESETS, Preset
 from backend.spec import Decoding, EvaluateSpec, FinetuneSpec, ForgetRequest, Objective, Training, UnlearnSpec
+from backend.spec_edit import Edit
 
 FOLDER = Path(__file__).parent.parent / "docs"
 PROGRAM = "python -m backend"
@@ -302,6 +303,7 @@ def methods_page() -> str:
         "# Settings\n",
         "A path is what `--set` takes on the command line: `--set training.steps=200`.\n",
         _settings("Objective", Objective, "objective."),
+        _settings("Instead of an objective", Edit, "edit."),
         _settings("Training", Training, "training."),
         _settings("Whom to forget", ForgetRequest, "request."),
         _settings("Finetune runs", FinetuneSpec),

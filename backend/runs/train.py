@@ -7,8 +7,9 @@ killed goes on from its newest checkpoint; one that was killed while scoring has
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from backend.objectives.objective import ObjectiveLoss
 from backend.objectives.schedule import Turns
 from backend.objectives.second_answers import second_answers
 from backend.runs.before import known_to_source, read_before
+from backend.runs.editing import prune_neurons, subtract
 from backend.runs.job import Job, Stopped, log
 from backend.runs.mask import run_mask
 from backend.runs.scoring import quick_accuracy, score_model, scoring_batch
@@ -39,11 +41,16 @@ REFERENCE_BATCH = 64
 
 @dataclass
 class Lesson:
-    """What is trained on: items to forget, items to keep, and how the two are weighed."""
+    """What is trained on: items to forget, items to keep, and how the two are weighed.
+
+    `finish` is done to the model once it is trained. Where there is one, what is trained is not yet what is asked for:
+    the items to keep are those to forget, learnt so that `finish` can take them away.
+    """
 
     objective: Objective
     forget: list[Item]
     retain: list[Item]
+    finish: Callable[[Any], None] | None = None
 
 
 def finetune(job: Job, spec: FinetuneSpec, benchmark: Benchmark, device: torch.device) -> Checkpoint:
@@ -53,8 +60,13 @@ def finetune(job: Job, spec: FinetuneSpec, benchmark: Benchmark, device: torch.d
 
 
 def unlearn(job: Job, spec: UnlearnSpec, benchmark: Benchmark, device: torch.device) -> Checkpoint:
-    """Trains under the spec's objective on what is to go and what is to stay, and answers the final checkpoint."""
-    lesson = Lesson(spec.objective, benchmark.forget_items(spec.request), benchmark.retain_items(spec.request))
+    """Trains under the spec's objective on what is to go and what is to stay, or edits the weights as the spec's `edit`
+    says, and answers the final checkpoint."""
+    forget = benchmark.forget_items(spec.request)
+    lesson = Lesson(spec.objective, forget, benchmark.retain_items(spec.request))
+    if spec.edit.method == "task_vector":
+        learning = Objective(forget="none", retain="ce", labels=spec.objective.labels)
+        lesson = Lesson(learning, [], forget, finish=partial(subtract, times=spec.edit.negation))
     return _train(job, spec, lesson, benchmark, device)
 
 
@@ -77,11 +89,26 @@ def _train(
         if isinstance(spec, UnlearnSpec):
             ask = scoring_batch(opened.model) if spec.score else 0
             before = known_to_source(job, benchmark, spec.request, opened, encoder, ask=ask)
-        model, final = _optimise(job, spec, lesson, benchmark, opened, encoder, device)
+        pruned = isinstance(spec, UnlearnSpec) and spec.edit.method == "manu"
+        model, final = (_prune if pruned else _optimise)(job, spec, lesson, benchmark, opened, encoder, device)
     if spec.score:
         batch_size = scoring_batch(model)
         score_model(job, model, encoder, benchmark, spec.request, final.id, batch_size=batch_size, before=before)
     return final
+
+
+def _prune(
+    job: Job,
+    spec: Any,
+    lesson: Lesson,
+    benchmark: Benchmark,
+    opened: Opened,
+    encoder: Encoder,
+    device: torch.device,
+) -> tuple[Any, Checkpoint]:
+    results.forget_answers(job.engine, job.id, attempt=job.run.attempt)
+    model = prune_neurons(job, spec, benchmark, opened, encoder)
+    return model, _Keeper(job, spec, benchmark, model, encoder, opened).keep_final(0)
 
 
 def _optimise(
@@ -104,7 +131,10 @@ def _optimise(
     objective = ObjectiveLoss(lesson.objective, model, seed=training.seed, turns=turns, forget_mask=mask)
     forget = EncodedItems(encoder, lesson.forget if objective.needs_forget else [])
     retain = EncodedItems(encoder, lesson.retain if objective.needs_retain else [])
-    log.info("%d items to forget, %d to retain", len(forget), len(retain))
+    if lesson.finish is not None:
+        log.info("%d items of the forget set to learn, and then to subtract", len(retain))
+    else:
+        log.info("%d items to forget, %d to retain", len(forget), len(retain))
     with torch.autocast(device.type, torch.bfloat16, enabled=training.precision == "bf16"):
         sums = _reference_sums(objective, encoder, forget, device) if objective.needs_reference_sums else None
         second = _second(objective, encoder, lesson, benchmark, training.seed, device) if objective.second else None
@@ -114,7 +144,7 @@ def _optimise(
     results.forget_metrics_after(job.engine, job.id, resumed.step if resumed else 0, attempt=job.run.attempt)
     results.forget_answers(job.engine, job.id, attempt=job.run.attempt)
 
-    keeper = _Keeper(job, spec, benchmark, model, encoder, opened)
+    keeper = (_Keeper if lesson.finish is None else _LearningKeeper)(job, spec, benchmark, model, encoder, opened)
     samples = training.steps * per_step
     trainer = LetheTrainer(
         model=model,
@@ -134,6 +164,8 @@ def _optimise(
     if trainer.stopped_by != "none":
         raise Stopped(trainer.stopped_by)
     model = trainer.bare_model().eval()
+    if lesson.finish is not None:
+        lesson.finish(model)
     keeper.evaluate(training.steps)
     final = keeper.keep_final(training.steps)
     checkpoints.prune(job.engine, job.home, job.id, keep=0)
@@ -213,6 +245,18 @@ class _Keeper:
         )
         log.info("checkpoint at step %d kept (%s, %.1f MB, %s)", step, role, kept.bytes / 1e6, kept.sha256[:8])
         return kept
+
+
+class _LearningKeeper(_Keeper):
+    """Of a run that learns the forget set first: its loss is called so, and only the finished model is evaluated."""
+
+    def stepped(self, step: int, figures: dict[str, float]) -> str:
+        named = {{"retain_loss": "forget_loss"}.get(name, name): value for name, value in figures.items()}
+        return super().stepped(step, named)
+
+    def evaluate(self, step: int) -> None:
+        if step == self._spec.training.steps:
+            super().evaluate(step)
 
 
 def _reference_sums(
