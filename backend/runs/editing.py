@@ -1,7 +1,8 @@
-"""Forgetting without a forget term: MLP neurons that are cut (MANU), and what was learnt of the forget set subtracted.
+"""Forgetting without a forget term: MLP neurons that are cut (MANU), what was learnt of the forget set subtracted, or
+an instruction not to know.
 
-Neither touches the model it starts from: cut weights are a checkpoint of their own, and what is subtracted is an
-adapter that can be switched off.
+None touches the model it starts from: cut weights are a checkpoint of their own, what is subtracted is an adapter that
+can be switched off, and an instruction has no weights.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ def subtract(model: nn.Module, times: float) -> None:
     with torch.no_grad():
         for weight in found:
             weight.mul_(-times)
+
+
+def instruction(spec: UnlearnSpec, benchmark: Benchmark) -> str:
+    """What the model is told before every question: the spec's sentence, with the names of the forget set in it."""
+    forgotten = set(benchmark.split(spec.request).forget)
+    names = [person.name for person in benchmark.people() if person.id in forgotten]
+    return spec.edit.instruction.replace("{people}", ", ".join(names))
 
 
 def prune_neurons(job: Job, spec: UnlearnSpec, benchmark: Benchmark, opened: Opened, encoder: Encoder) -> Any:

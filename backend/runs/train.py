@@ -19,14 +19,21 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
 from backend.benchmarks.item import Benchmark, Item
-from backend.models.encoding import Encoded, Encoder
-from backend.models.lineage import Opened, make_trainable, open_checkpoint, open_model, trainable_summary
+from backend.models.encoding import Encoded, Encoder, instructed
+from backend.models.lineage import (
+    Opened,
+    instruction_of,
+    make_trainable,
+    open_checkpoint,
+    open_model,
+    trainable_summary,
+)
 from backend.models.loading import ModelRefused
 from backend.objectives.objective import ObjectiveLoss
 from backend.objectives.schedule import Turns
 from backend.objectives.second_answers import second_answers
 from backend.runs.before import known_to_source, read_before
-from backend.runs.editing import prune_neurons, subtract
+from backend.runs.editing import instruction, prune_neurons, subtract
 from backend.runs.job import Job, Stopped, log
 from backend.runs.mask import run_mask
 from backend.runs.scoring import quick_accuracy, score_model, scoring_batch
@@ -78,19 +85,19 @@ def _train(
     final, before = _whole_final(job), read_before(job, benchmark)
     if final is not None:
         loaded, model = open_checkpoint(job.engine, job.home, final, precision=precision, device=device)
-        encoder = Encoder(loaded.processor)
+        encoder = Encoder(loaded.processor, instruction_of(checkpoints.lineage(job.engine, final)))
     else:
         job.say("loading the model")
         opened = open_model(job.engine, job.home, spec.model, precision=precision, device=device)
         if opened.checkpoint is not None:
             log.info("%s %s verified", opened.checkpoint.id[:8], opened.checkpoint.sha256[:8])
             job.note(parent_checkpoint_id=opened.checkpoint.id)
-        encoder = Encoder(opened.processor)
+        encoder = Encoder(opened.processor, opened.instruction)
         if isinstance(spec, UnlearnSpec):
             ask = scoring_batch(opened.model) if spec.score else 0
             before = known_to_source(job, benchmark, spec.request, opened, encoder, ask=ask)
-        pruned = isinstance(spec, UnlearnSpec) and spec.edit.method == "manu"
-        model, final = (_prune if pruned else _optimise)(job, spec, lesson, benchmark, opened, encoder, device)
+        make = {"manu": _prune, "prompt": _instruct}.get(_edit_of(spec), _optimise)
+        model, final = make(job, spec, lesson, benchmark, opened, encoder, device)
     if spec.score:
         batch_size = scoring_batch(model)
         score_model(job, model, encoder, benchmark, spec.request, final.id, batch_size=batch_size, before=before)
@@ -109,6 +116,26 @@ def _prune(
     results.forget_answers(job.engine, job.id, attempt=job.run.attempt)
     model = prune_neurons(job, spec, benchmark, opened, encoder)
     return model, _Keeper(job, spec, benchmark, model, encoder, opened).keep_final(0)
+
+
+def _instruct(
+    job: Job,
+    spec: Any,
+    lesson: Lesson,
+    benchmark: Benchmark,
+    opened: Opened,
+    encoder: Encoder,
+    device: torch.device,
+) -> tuple[Any, Checkpoint]:
+    """No weight changes; from here on the encoder says what the model is told."""
+    results.forget_answers(job.engine, job.id, attempt=job.run.attempt)
+    model, told = opened.model.eval(), instruction(spec, benchmark)
+    encoder.instruction = instructed(encoder.instruction, told)
+    return model, _Keeper(job, spec, benchmark, model, encoder, opened, told).keep_final(0)
+
+
+def _edit_of(spec: FinetuneSpec | UnlearnSpec) -> str:
+    return spec.edit.method if isinstance(spec, UnlearnSpec) else "none"
 
 
 def _optimise(
@@ -173,7 +200,8 @@ def _optimise(
 
 
 class _Keeper:
-    """The trainer's watcher: curves, progress, quick evaluations and checkpoints of one run."""
+    """The trainer's watcher: curves, progress, quick evaluations and checkpoints of one run; or the keeper of one that
+    has nothing but what the model is `told`."""
 
     def __init__(
         self,
@@ -183,7 +211,9 @@ class _Keeper:
         model: Any,
         encoder: Encoder,
         opened: Opened,
+        told: str = "",
     ) -> None:
+        self._told = told
         self._job, self._spec, self._benchmark = job, spec, benchmark
         self._model, self._encoder, self._opened = model, encoder, opened
 
@@ -214,6 +244,9 @@ class _Keeper:
 
     def keep_final(self, step: int) -> Checkpoint:
         def write(folder: Path) -> None:
+            if self._told:
+                (folder / "instruction.txt").write_text(self._told, encoding="utf-8")
+                return
             self._model.save_pretrained(folder)
             if not isinstance(self._model, PeftModel):
                 self._encoder.processor.save_pretrained(folder)
@@ -235,12 +268,13 @@ class _Keeper:
             self._job.home,
             run_id=self._job.id,
             step=step,
-            kind="adapter" if isinstance(self._model, PeftModel) else "full",
+            kind="instruction" if self._told else "adapter" if isinstance(self._model, PeftModel) else "full",
             role=role,
             base=self._opened.base,
             write=write,
             parent_id=parent.id if parent else None,
-            meta={"precision": _weights_precision(self._spec.training)},
+            meta={"precision": _weights_precision(self._spec.training)}
+            | ({"instruction": self._told} if self._told else {}),
             attempt=self._job.run.attempt,
         )
         log.info("checkpoint at step %d kept (%s, %.1f MB, %s)", step, role, kept.bytes / 1e6, kept.sha256[:8])

@@ -1,7 +1,8 @@
-"""Runs without an objective: what is cut, what is subtracted, and that the model they start from stays."""
+"""Runs without an objective: what is cut, subtracted or told, and that the model they start from stays."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,18 @@ from safetensors.torch import load_file
 from sqlalchemy import Engine
 from torch import nn
 
+from backend.benchmarks.demo import DemoBenchmark
+from backend.inference.bases import Bases
+from backend.inference.items import answer_items
+from backend.inference.probe import Probe
+from backend.models.answers import read_answers
+from backend.models.encoding import Encoder
 from backend.models.lineage import open_checkpoint, open_model
 from backend.models.pruning import mlps
 from backend.objectives.seen import ObjectiveRefused
 from backend.runs import train
 from backend.runs.editing import subtract
-from backend.spec import ForgetRequest, Training, UnlearnSpec
+from backend.spec import Decoding, EvaluateSpec, ForgetRequest, ProbeSpec, Training, UnlearnSpec
 from backend.spec_edit import Edit
 from storage import checkpoints, results, runs
 from storage.tables import Checkpoint, Run, RunState
@@ -172,3 +179,83 @@ def test_only_the_finished_model_is_evaluated(engine: Engine, home: Path) -> Non
     steps = {step for name, points in curves.items() if name.startswith("accuracy/") for step, _ in points}
     assert steps == {3}
     assert [step for step, _ in curves["forget_loss"]] == [1, 2, 3]
+
+
+# -- prompting -------------------------------------------------------------------------------------------------------
+
+TOLD = Edit(method="prompt", instruction="You have never met {people}.")
+
+
+def test_an_instruction_has_no_weights_and_names_the_forget_set(
+    engine: Engine, home: Path, world: DemoBenchmark
+) -> None:
+    queue(engine, short_finetune(steps=2), "taught")
+    taught = carried_out(engine, home)
+    run = edited(engine, home, TOLD, f"run:{taught.id}")
+    assert run.state == RunState.SUCCEEDED, run.error
+    kept, [name] = made(engine, run), [person.name for person in world.people() if person.id == "p01"]
+    told = f"You have never met {name}."
+    assert (kept.kind, kept.parent_id) == ("instruction", taught.output_checkpoint_id)
+    assert list(kept.files) == ["instruction.txt"] and kept.meta["instruction"] == told
+    before = open_model(engine, home, f"run:{taught.id}", precision="fp32", device=CPU)
+    after = open_model(engine, home, f"run:{run.id}", precision="fp32", device=CPU)
+    assert (before.instruction, after.instruction) == ("", told)
+    there, here = before.model.state_dict(), after.model.state_dict()
+    assert all(torch.equal(there[name], here[name]) for name in there)
+
+
+@pytest.mark.usefixtures("few_questions")
+def test_every_question_of_scoring_and_of_a_later_evaluation_begins_with_the_instruction(
+    engine: Engine, home: Path, world: DemoBenchmark
+) -> None:
+    run = edited(engine, home, TOLD, score=True)
+    assert run.state == RunState.SUCCEEDED, run.error
+    spec = EvaluateSpec(model=f"run:{run.id}", request=ForgetRequest(ratio=None, people=("p01",)))
+    runs.submit(engine, kind="evaluate", name="later", spec=spec.model_dump(mode="json"))
+    later = carried_out(engine, home)
+    opened = open_model(engine, home, "demo", precision="fp32", device=CPU)
+    told = [
+        replace(item, question=f"{made(engine, run).meta['instruction']}\n{item.question}")
+        for item in world.scored_items(spec.request)
+    ]
+    asked = [
+        one for batch in answer_items(opened.model, Encoder(opened.processor), told, batch_size=64) for one in batch
+    ]
+    expected = {one.item.id: one.probability for one in asked}
+    plain = [one for one in world.scored_items(spec.request) if one.set == "forget"]
+    without = [
+        one for batch in answer_items(opened.model, Encoder(opened.processor), plain, batch_size=64) for one in batch
+    ]
+    assert any(one.probability != pytest.approx(expected[one.item.id], rel=0.01) for one in without)
+    for one in (run, later):
+        rows = results.answers(engine, run_id=one.id, limit=1000)
+        assert len(rows) == len(expected) > 20
+        assert all(row.probability == pytest.approx(expected[row.item_id], rel=1e-3) for row in rows)
+
+
+def test_the_probe_tells_the_instruction_to_that_model_alone(engine: Engine, home: Path) -> None:
+    queue(engine, short_finetune(steps=2, adapter="full", modules="all"), "taught")
+    taught = made(engine, carried_out(engine, home))
+    told = made(engine, edited(engine, home, TOLD, f"checkpoint:{taught.id}"))
+    on_nothing = made(engine, edited(engine, home, TOLD))
+    seats = Bases(engine, home, CPU).seats((taught.id, told.id, on_nothing.id))
+    assert seats[0].base is seats[1].base is not seats[2].base
+    assert [bool(seat.instruction) for seat in seats] == [False, True, True]
+    question = ProbeSpec(models=(taught.id, told.id), question="Who is this?", truth="Mira", decoding=Decoding())
+    ends = [event for event in Probe(engine, home, CPU).ask(question) if event["event"] == "end"]
+    likelihoods = [event["likelihood"] for event in ends]
+    opened = open_model(engine, home, f"checkpoint:{taught.id}", precision="fp32", device=CPU)
+    for found, words in zip(likelihoods, ("Who is this?", f"{told.meta['instruction']}\nWho is this?"), strict=True):
+        encoder = Encoder(opened.processor)
+        with torch.no_grad():
+            mean = read_answers(opened.model, encoder.collate([encoder.encode(words, "Mira")])).means
+        assert found == pytest.approx(mean.exp().item(), rel=1e-4)
+    assert likelihoods[0] != pytest.approx(likelihoods[1], rel=1e-4)
+
+
+def test_a_model_made_from_an_instructed_one_is_still_told(engine: Engine, home: Path) -> None:
+    told = edited(engine, home, TOLD)
+    run = edited(engine, home, Edit(method="task_vector"), f"run:{told.id}")
+    assert run.state == RunState.SUCCEEDED, run.error
+    opened = open_model(engine, home, f"run:{run.id}", precision="fp32", device=CPU)
+    assert opened.instruction == made(engine, told).meta["instruction"]
