@@ -26,6 +26,7 @@ from backend.metrics.interval import over_people
 from backend.metrics.score import flag_collapse
 from backend.presets import PRESETS, Preset
 from backend.spec import Decoding, EvaluateSpec, FinetuneSpec, ForgetRequest, Objective, Training, UnlearnSpec
+from backend.spec_edit import Edit
 from backend.spec_guards import Guards
 
 FOLDER = Path(__file__).parent.parent / "docs"
@@ -303,6 +304,7 @@ def methods_page() -> str:
         "# Settings\n",
         "A path is what `--set` takes on the command line: `--set training.steps=200`.\n",
         _settings("Objective", Objective, "objective."),
+        _settings("Instead of an objective", Edit, "edit."),
         _settings("Training", Training, "training."),
         _settings("Guards", Guards, "guards."),
         _settings("Whom to forget", ForgetRequest, "request."),

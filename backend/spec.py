@@ -10,8 +10,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from backend.spec_base import Spec
+from backend.spec_edit import EDIT_NEEDS_NO_MASK, NEGATION_NEEDS_LORA, Edit
 from backend.spec_guards import NEEDS_EVALUATIONS, NEEDS_FORGET_TERM, Guards
-from backend.spec_objective import L1_NEEDS_LORA, Objective
+from backend.spec_objective import L1_NEEDS_LORA, MASK_NEEDS_FULL, Objective
 
 
 class ForgetRequest(Spec):
@@ -182,16 +183,31 @@ class UnlearnSpec(Spec):
     preset: str = Field("npo", max_length=100, title="Method")
     request: ForgetRequest = Field(default_factory=ForgetRequest, title="Whom to forget")
     objective: Objective = Field(default_factory=Objective, title="Objective")
+    edit: Edit = Field(default_factory=Edit, title="Instead of an objective")
     training: Training = Field(default_factory=Training, title="Training")
     guards: Guards = Field(default_factory=Guards, title="Guards")
     score: bool = Field(True, title="Score at the end")
 
+    @field_validator("edit")
+    @classmethod
+    def _no_mask_without_a_forget_term(cls, edit: Edit, info: ValidationInfo) -> Edit:
+        objective = info.data.get("objective")
+        if objective is not None and edit.method != "none" and objective.mask != "none":
+            raise ValueError(EDIT_NEEDS_NO_MASK)
+        return edit
+
     @field_validator("training")
     @classmethod
-    def _l1_has_lora(cls, training: Training, info: ValidationInfo) -> Training:
-        objective = info.data.get("objective")
-        if objective is not None and objective.regulariser == "l1_lora" and training.adapter != "lora":
+    def _weights_fit_the_method(cls, training: Training, info: ValidationInfo) -> Training:
+        objective, edit = info.data.get("objective"), info.data.get("edit")
+        if edit is not None and edit.method == "task_vector" and training.adapter != "lora":
+            raise ValueError(NEGATION_NEEDS_LORA)
+        if objective is None or edit is None or edit.method != "none":
+            return training
+        if objective.regulariser == "l1_lora" and training.adapter != "lora":
             raise ValueError(L1_NEEDS_LORA)
+        if objective.mask != "none" and training.adapter == "lora":
+            raise ValueError(MASK_NEEDS_FULL)
         return training
 
     @field_validator("guards")

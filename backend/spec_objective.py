@@ -35,6 +35,7 @@ ForgetTerm = Literal[
 RetainTerm = Literal["none", "ce", "kl", "hidden"]
 Regulariser = Literal["none", "l1_lora", "l2_start"]
 ObjectiveSchedule = Literal["joint", "alternate", "every_k", "sequential"]
+WeightMask = Literal["none", "mmunlearner", "salun"]
 Labels = Literal["answer", "full"]
 
 SETTINGS_OF: dict[str, dict[str, tuple[str, ...]]] = {
@@ -69,24 +70,35 @@ SETTINGS_OF: dict[str, dict[str, tuple[str, ...]]] = {
         "l2_start": ("regulariser_weight",),
     },
     "schedule": {"joint": (), "alternate": (), "every_k": ("every",), "sequential": ()},
+    "mask": {
+        "none": (),
+        "mmunlearner": ("mask_threshold", "mask_samples", "mask_batch"),
+        "salun": ("mask_share", "mask_samples", "mask_batch"),
+    },
 }
 """By field, by what is chosen there: the settings that then mean something."""
 
 L1_NEEDS_LORA = "l1 on the LoRA weights needs LoRA; train LoRA, or choose the distance from the start"
 
+MASK_NEEDS_FULL = "a mask is over the model's own weights; train all weights, or choose no mask"
+
 ALWAYS = frozenset({"forget", "retain", "regulariser", "labels"})
 
 
 def settings_in_use(chosen: Mapping[str, Any]) -> frozenset[str]:
-    """The fields of an objective that mean something under what is chosen for forget, retain, regulariser and schedule.
+    """The fields of an objective that mean something under what is chosen for each group of `SETTINGS_OF`.
 
-    A schedule says whose turn it is, so it means nothing where only one of the two terms is on.
+    A schedule says whose turn it is, so it means nothing where only one of the two terms is on; a mask is laid over the
+    forget term.
     """
     used = set(ALWAYS)
     groups = ["forget", "retain", "regulariser"]
     if "none" not in (chosen["forget"], chosen["retain"]):
         groups.append("schedule")
         used.add("schedule")
+    if chosen["forget"] != "none":
+        groups.append("mask")
+        used.add("mask")
     for group in groups:
         used.update(SETTINGS_OF[group].get(chosen[group], ()))
     return frozenset(used)
@@ -238,6 +250,36 @@ class Objective(Spec):
         title="Every k-th step",
         description="One forget step, then k − 1 retain steps. OFFSIDE holds 1 to 3, that is 4.",
     )
+    mask: WeightMask = Field(
+        "none",
+        title="Mask",
+        description="Which weights the forget term may move: all, those that matter more to the forget set "
+        "(MMUnlearner), or those with its largest gradients (SalUn).",
+    )
+    mask_threshold: float = Field(
+        1.0,
+        gt=0,
+        le=1e6,
+        title="Threshold · MMUnlearner",
+        description="How many times more a weight must matter to the forget set than to what is kept. Usual: 1.",
+    )
+    mask_share: float = Field(
+        0.5, gt=0, le=1, title="Share · SalUn", description="Of the trained weights, how many may move. Usual: 0.5."
+    )
+    mask_samples: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        title="Mask items",
+        description="Items of each set that the mask is measured on, drawn by the seed; 0 is all.",
+    )
+    mask_batch: int = Field(
+        4,
+        ge=1,
+        le=4096,
+        title="Mask batch",
+        description="Items whose common gradient is taken. MMUnlearner's code: 4; 1 is the Fisher information.",
+    )
     labels: Labels = Field(
         "answer",
         title="Labels",
@@ -254,6 +296,8 @@ class Objective(Spec):
     def _terms_fit(self) -> Objective:
         if self.schedule != "joint" and not (self.forgets and self.retains):
             raise ValueError("turns need both a forget term and a retain term; with one of them choose joint")
+        if self.mask != "none" and not self.forgets:
+            raise ValueError("a mask needs a forget term, whose gradient it is laid over; choose one, or no mask")
         if self.forgets and self.forget == "pdu" and not (self.retains and self.retain == "ce"):
             raise ValueError("PDU bounds the retain loss, so it needs cross-entropy as its retain term")
         return self

@@ -34,7 +34,7 @@ from storage.tables import ACTIVE, Answer, Checkpoint, Run, Score, new_id
 FOLDER = "checkpoints"
 MANIFEST = "manifest.json"
 PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
-KINDS, ROLES = ("full", "adapter"), ("resume", "best", "final")
+KINDS, ROLES = ("full", "adapter", "instruction"), ("resume", "best", "final")
 _SAVING = ".saving-"
 _BLOCK = 1 << 20
 _PREFIX = 4

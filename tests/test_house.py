@@ -42,6 +42,7 @@ FLOORS: dict[str, float] = {
     "backend.spec": 0.5,
     "backend.spec_objective": 0.4,
     "backend.spec_guards": 0.4,
+    "backend.spec_edit": 0.4,
     "backend.spec_base": 0.3,
     "backend.versions": 1,
     "backend.liveness": 1,

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 
 from backend.models.anatomy import anatomy
 from backend.models.encoding import Encoder
-from backend.models.lineage import from_last_full, source_of
+from backend.models.lineage import from_last_full, instruction_of, source_of
 from backend.models.loading import load
 from storage import checkpoints
 from storage.tables import Checkpoint
@@ -48,11 +48,13 @@ class Base:
 
 @dataclass(frozen=True)
 class Seat:
-    """Where a checkpoint's model is found: its base, and the adapter that must be on (None: the base as it is)."""
+    """Where a checkpoint's model is found: its base, the adapter that must be on (None: the base as it is), and what
+    stands before its questions."""
 
     checkpoint: Checkpoint
     base: Base
     adapter: str | None
+    instruction: str = ""
 
     @property
     def adapter_state(self) -> str:
@@ -81,9 +83,10 @@ class Bases:
             torch.cuda.empty_cache()
 
     def _seat(self, checkpoint: Checkpoint) -> Seat:
-        line = from_last_full(checkpoints.lineage(self._engine, checkpoint))
+        lineage = checkpoints.lineage(self._engine, checkpoint)
+        instruction, line = instruction_of(lineage), from_last_full(lineage) or [checkpoint]
         root, last = line[0], line[-1]
-        below = line[:-1] if last.kind == "adapter" else line
+        below = line if last.kind == "full" else line[:-1]
         precision = str(last.meta.get("precision", "fp32"))
         key = f"{'+'.join(one.id for one in below) or root.base} {precision}"
         if key in self._bases:
@@ -92,9 +95,9 @@ class Bases:
             self._bases[key] = self._open(below, root, precision)
         base = self._bases[key]
         if last.kind != "adapter":
-            return Seat(checkpoint, base, None)
+            return Seat(checkpoint, base, None, instruction)
         self._hang(base, last)
-        return Seat(checkpoint, base, last.id)
+        return Seat(checkpoint, base, last.id, instruction)
 
     def _open(self, line: list[Checkpoint], root: Checkpoint, precision: str) -> Base:
         """Files are hashed when they are loaded; what is in memory stays what it was."""

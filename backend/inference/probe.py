@@ -27,7 +27,7 @@ from backend.inference.generate import end_tokens, stream
 from backend.metrics.answers import holds
 from backend.models.anatomy import UnknownAnatomy
 from backend.models.answers import read_answers
-from backend.models.encoding import place
+from backend.models.encoding import instructed, place
 from backend.models.loading import ModelRefused
 from backend.reports import role_of
 from backend.spec import ForgetRequest, ProbeSpec
@@ -162,12 +162,13 @@ class Probe:
 
 
 def _groups(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows that can be answered in one batch: one base, adapters on language blocks only. Else one row a group."""
-    shared: dict[int, list[Row]] = {}
+    """Rows that can be answered in one batch: one base, adapters on language blocks only, the same question. Else one
+    row a group."""
+    shared: dict[tuple[int, str], list[Row]] = {}
     alone = []
     for row in rows:
         if row.seat.base.language_only:
-            shared.setdefault(id(row.seat.base), []).append(row)
+            shared.setdefault((id(row.seat.base), row.seat.instruction), []).append(row)
         else:
             alone.append([row])
     return [*shared.values(), *alone]
@@ -179,7 +180,8 @@ def _generate(
     """Yields, after each token, the rows whose text has grown."""
     base = group[0].seat.base
     encoder = base.encoder
-    encoded = encoder.encode(wrapped.question, None, image, prefix=wrapped.prefix)
+    question = instructed(group[0].seat.instruction, wrapped.question)
+    encoded = encoder.encode(question, None, image, prefix=wrapped.prefix)
     batch = place(encoder.collate([encoded] * len(group), side="left"), base.model)
     ends = end_tokens(_plain(base.model), encoder.tokenizer)
     with _adapters(group) as forward:
@@ -212,7 +214,8 @@ def _add_likelihoods(group: list[Row], spec: ProbeSpec, wrapped: Wrapped, image:
     if not spec.truth:
         return
     base = group[0].seat.base
-    encoded = base.encoder.encode(wrapped.question, spec.truth, image, prefix=wrapped.prefix)
+    question = instructed(group[0].seat.instruction, wrapped.question)
+    encoded = base.encoder.encode(question, spec.truth, image, prefix=wrapped.prefix)
     batch = place(base.encoder.collate([encoded] * len(group)), base.model)
     with torch.no_grad(), _adapters(group) as forward:
         means = read_answers(base.model, batch, **forward).means

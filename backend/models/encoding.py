@@ -61,10 +61,14 @@ class Encoded:
 
 
 class Encoder:
-    """Turns questions into `Encoded` and those into a padded batch. One a model; not thread-safe."""
+    """Turns questions into `Encoded` and those into a padded batch. One a model; not thread-safe.
 
-    def __init__(self, processor: Any, kept_bytes: int = PICTURE_BYTES_KEPT) -> None:
+    An `instruction` stands before every question, in the user's turn.
+    """
+
+    def __init__(self, processor: Any, instruction: str = "", kept_bytes: int = PICTURE_BYTES_KEPT) -> None:
         self.processor = processor
+        self.instruction = instruction
         self.tokenizer = processor.tokenizer
         self._seen = SeenPicture(processor)
         self._kept: OrderedDict[tuple[str, int], Picture] = OrderedDict()
@@ -83,6 +87,7 @@ class Encoder:
 
         The prefix is no part of the answer. Raises `AnswerCut` if the answer has no token of its own.
         """
+        question = instructed(self.instruction, question)
         picture = self._picture(image) if image is not None else None
         layout = picture.layout if picture is not None else None
         prompt = self._prompt(question, layout, prefix)
@@ -249,6 +254,11 @@ class Encoder:
             if whole[at : at + len(plain)] == plain:
                 return tuple(whole[:at])
         return ()
+
+
+def instructed(instruction: str, question: str) -> str:
+    """The question with the instruction on a line before it, where there is one."""
+    return f"{instruction}\n{question}" if instruction else question
 
 
 def place(batch: dict[str, torch.Tensor], model: Any) -> dict[str, torch.Tensor]:

@@ -1,7 +1,8 @@
 """A model as a checkpoint describes it: full weights at the root, and the adapters that were hung on them since.
 
 Every checkpoint of the lineage is verified against its hash before a weight is read. Adapters below the last are
-merged; the last one stays an adapter, so that switching it off gives its parent back.
+merged; the last one stays an adapter, so that switching it off gives its parent back. A checkpoint may have no weights
+but an instruction, which then stands before every question put to the model and to those made from it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Opened:
     processor: Any
     checkpoint: Checkpoint | None
     base: str
+    instruction: str = ""
 
 
 def find_checkpoint(engine: Engine, reference: str) -> Checkpoint | None:
@@ -59,7 +61,8 @@ def open_model(engine: Engine, home: Path, reference: str, *, precision: str, de
         loaded, model = open_checkpoint(engine, home, checkpoint, precision=precision, device=device)
         if isinstance(model, PeftModel):
             model = model.merge_and_unload()
-        return Opened(model, loaded.processor, checkpoint, checkpoint.base)
+        instruction = instruction_of(checkpoints.lineage(engine, checkpoint))
+        return Opened(model, loaded.processor, checkpoint, checkpoint.base, instruction)
     loaded = load(source_of(reference, home), precision=precision, device=device)
     return Opened(loaded.model, loaded.processor, None, reference)
 
@@ -73,13 +76,16 @@ def open_checkpoint(
     engine: Engine, home: Path, checkpoint: Checkpoint, *, precision: str, device: torch.device
 ) -> tuple[Loaded, Any]:
     """The root's `Loaded`, and the model with its last adapter still switchable (a `PeftModel`, or the root)."""
-    root, *adapters = from_last_full(checkpoints.lineage(engine, checkpoint))
-    if root.kind == "full":
-        loaded = load(checkpoints.verify(home, root), precision=precision, device=device)
-    else:
-        loaded, adapters = load(source_of(root.base, home), precision=precision, device=device), [root, *adapters]
+    line = checkpoints.lineage(engine, checkpoint)
+    for told in line:
+        if told.kind == "instruction":
+            checkpoints.verify(home, told)
+    weights = from_last_full(line)
+    root = weights[0] if weights and weights[0].kind == "full" else None
+    source = checkpoints.verify(home, root) if root else source_of(checkpoint.base, home)
+    loaded = load(source, precision=precision, device=device)
     model: Any = loaded.model
-    for adapter in adapters:
+    for adapter in weights[1:] if root else weights:
         if isinstance(model, PeftModel):
             model = model.merge_and_unload()
         model = PeftModel.from_pretrained(model, str(checkpoints.verify(home, adapter)))
@@ -87,9 +93,16 @@ def open_checkpoint(
 
 
 def from_last_full(line: list[Checkpoint]) -> list[Checkpoint]:
-    """The part of a lineage that matters: full weights make everything before them history."""
+    """The part of a lineage whose weights matter: full weights make everything before them history, and instructions
+    have none. Empty where only the base has weights."""
+    line = [checkpoint for checkpoint in line if checkpoint.kind != "instruction"]
     full = [number for number, checkpoint in enumerate(line) if checkpoint.kind == "full"]
     return line[full[-1] :] if full else line
+
+
+def instruction_of(line: list[Checkpoint]) -> str:
+    """What stands before every question put to the last model of a lineage, line by line; empty for most."""
+    return "\n".join(str(one.meta["instruction"]) for one in line if one.kind == "instruction")
 
 
 def make_trainable(model: Any, training: Training) -> Any:

@@ -25,7 +25,7 @@ def evaluate(job: Job, spec: EvaluateSpec, benchmark: Benchmark, device: torch.d
     if opened.checkpoint is not None:
         job.note(parent_checkpoint_id=opened.checkpoint.id)
     before = known_to_ancestor(job, benchmark, spec.request, opened.checkpoint) if opened.checkpoint else None
-    encoder, rules, size = Encoder(opened.processor), rules_of(benchmark.rules), spec.batch_size
+    encoder, rules, size = Encoder(opened.processor, opened.instruction), rules_of(benchmark.rules), spec.batch_size
     score_model(
         job,
         opened.model,

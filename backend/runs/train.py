@@ -7,8 +7,9 @@ killed goes on from its newest checkpoint; one that was killed while scoring has
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,24 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
 from backend.benchmarks.item import Benchmark, Item
-from backend.models.encoding import Encoded, Encoder
-from backend.models.lineage import Opened, make_trainable, open_checkpoint, open_model, trainable_summary
+from backend.models.encoding import Encoded, Encoder, instructed
+from backend.models.lineage import (
+    Opened,
+    instruction_of,
+    make_trainable,
+    open_checkpoint,
+    open_model,
+    trainable_summary,
+)
 from backend.models.loading import ModelRefused
 from backend.objectives.objective import ObjectiveLoss
 from backend.objectives.schedule import Turns
 from backend.objectives.second_answers import second_answers
 from backend.runs.before import known_to_source, read_before
+from backend.runs.editing import instruction, prune_neurons, subtract
 from backend.runs.guarding import Warden, check_measurable
 from backend.runs.job import Job, Stopped, log
+from backend.runs.mask import run_mask
 from backend.runs.scoring import quick_accuracy, score_model, scoring_batch
 from backend.spec import FinetuneSpec, Objective, Training, UnlearnSpec
 from backend.spec_guards import Guards
@@ -41,11 +51,16 @@ REFERENCE_BATCH = 64
 
 @dataclass
 class Lesson:
-    """What is trained on: items to forget, items to keep, and how the two are weighed."""
+    """What is trained on: items to forget, items to keep, and how the two are weighed.
+
+    `finish` is done to the model once it is trained. Where there is one, what is trained is not yet what is asked for:
+    the items to keep are those to forget, learnt so that `finish` can take them away.
+    """
 
     objective: Objective
     forget: list[Item]
     retain: list[Item]
+    finish: Callable[[Any], None] | None = None
 
 
 def finetune(job: Job, spec: FinetuneSpec, benchmark: Benchmark, device: torch.device) -> Checkpoint:
@@ -55,8 +70,13 @@ def finetune(job: Job, spec: FinetuneSpec, benchmark: Benchmark, device: torch.d
 
 
 def unlearn(job: Job, spec: UnlearnSpec, benchmark: Benchmark, device: torch.device) -> Checkpoint:
-    """Trains under the spec's objective on what is to go and what is to stay, and answers the final checkpoint."""
-    lesson = Lesson(spec.objective, benchmark.forget_items(spec.request), benchmark.retain_items(spec.request))
+    """Trains under the spec's objective on what is to go and what is to stay, or edits the weights as the spec's `edit`
+    says, and answers the final checkpoint."""
+    forget = benchmark.forget_items(spec.request)
+    lesson = Lesson(spec.objective, forget, benchmark.retain_items(spec.request))
+    if spec.edit.method == "task_vector":
+        learning = Objective(forget="none", retain="ce", labels=spec.objective.labels)
+        lesson = Lesson(learning, [], forget, finish=partial(subtract, times=spec.edit.negation))
     return _train(job, spec, lesson, benchmark, device)
 
 
@@ -68,22 +88,57 @@ def _train(
     final, before = _whole_final(job), read_before(job, benchmark)
     if final is not None:
         loaded, model = open_checkpoint(job.engine, job.home, final, precision=precision, device=device)
-        encoder = Encoder(loaded.processor)
+        encoder = Encoder(loaded.processor, instruction_of(checkpoints.lineage(job.engine, final)))
     else:
         job.say("loading the model")
         opened = open_model(job.engine, job.home, spec.model, precision=precision, device=device)
         if opened.checkpoint is not None:
             log.info("%s %s verified", opened.checkpoint.id[:8], opened.checkpoint.sha256[:8])
             job.note(parent_checkpoint_id=opened.checkpoint.id)
-        encoder = Encoder(opened.processor)
+        encoder = Encoder(opened.processor, opened.instruction)
         if isinstance(spec, UnlearnSpec):
             ask = scoring_batch(opened.model) if spec.score else 0
             before = known_to_source(job, benchmark, spec.request, opened, encoder, ask=ask)
-        model, final = _optimise(job, spec, lesson, benchmark, opened, encoder, device)
+        make = {"manu": _prune, "prompt": _instruct}.get(_edit_of(spec), _optimise)
+        model, final = make(job, spec, lesson, benchmark, opened, encoder, device)
     if spec.score:
         batch_size = scoring_batch(model)
         score_model(job, model, encoder, benchmark, spec.request, final.id, batch_size=batch_size, before=before)
     return final
+
+
+def _prune(
+    job: Job,
+    spec: Any,
+    lesson: Lesson,
+    benchmark: Benchmark,
+    opened: Opened,
+    encoder: Encoder,
+    device: torch.device,
+) -> tuple[Any, Checkpoint]:
+    results.forget_answers(job.engine, job.id, attempt=job.run.attempt)
+    model = prune_neurons(job, spec, benchmark, opened, encoder)
+    return model, _Keeper(job, spec, benchmark, model, encoder, opened).keep_final(0)
+
+
+def _instruct(
+    job: Job,
+    spec: Any,
+    lesson: Lesson,
+    benchmark: Benchmark,
+    opened: Opened,
+    encoder: Encoder,
+    device: torch.device,
+) -> tuple[Any, Checkpoint]:
+    """No weight changes; from here on the encoder says what the model is told."""
+    results.forget_answers(job.engine, job.id, attempt=job.run.attempt)
+    model, told = opened.model.eval(), instruction(spec, benchmark)
+    encoder.instruction = instructed(encoder.instruction, told)
+    return model, _Keeper(job, spec, benchmark, model, encoder, opened, told).keep_final(0)
+
+
+def _edit_of(spec: FinetuneSpec | UnlearnSpec) -> str:
+    return spec.edit.method if isinstance(spec, UnlearnSpec) else "none"
 
 
 def _optimise(
@@ -101,10 +156,16 @@ def _optimise(
     log.info(trainable_summary(model, training))
     per_step = training.batch_size * training.accumulation
     turns = Turns.of(lesson.objective, len(lesson.forget), len(lesson.retain), per_step)
-    objective = ObjectiveLoss(lesson.objective, model, seed=training.seed, turns=turns)
+    mask = None
+    if isinstance(spec, UnlearnSpec) and lesson.objective.mask != "none":
+        mask = run_mask(job, spec, benchmark, opened, encoder, lesson.forget, lesson.retain, device)
+    objective = ObjectiveLoss(lesson.objective, model, seed=training.seed, turns=turns, forget_mask=mask)
     forget = EncodedItems(encoder, lesson.forget if objective.needs_forget else [])
     retain = EncodedItems(encoder, lesson.retain if objective.needs_retain else [])
-    log.info("%d items to forget, %d to retain", len(forget), len(retain))
+    if lesson.finish is not None:
+        log.info("%d items of the forget set to learn, and then to subtract", len(retain))
+    else:
+        log.info("%d items to forget, %d to retain", len(forget), len(retain))
     with torch.autocast(device.type, torch.bfloat16, enabled=training.precision == "bf16"):
         sums = _reference_sums(objective, encoder, forget, device) if objective.needs_reference_sums else None
         second = _second(objective, encoder, lesson, benchmark, training.seed, device) if objective.second else None
@@ -114,7 +175,7 @@ def _optimise(
     results.forget_metrics_after(job.engine, job.id, resumed.step if resumed else 0, attempt=job.run.attempt)
     results.forget_answers(job.engine, job.id, attempt=job.run.attempt)
 
-    keeper = _Keeper(job, spec, benchmark, model, encoder, opened)
+    keeper = (_Keeper if lesson.finish is None else _LearningKeeper)(job, spec, benchmark, model, encoder, opened)
     keeper.warden.take_up(resumed.step if resumed else 0)
     over, counted = ("forget", len(forget)) if objective.needs_forget else ("retain", len(retain))
     samples = training.steps * per_step
@@ -137,6 +198,8 @@ def _optimise(
     if trainer.stopped_by in ("save", "cancel"):
         raise Stopped(trainer.stopped_by)
     model = trainer.bare_model().eval()
+    if lesson.finish is not None:
+        lesson.finish(model)
     return model, keeper.end(trainer.state.global_step)
 
 
@@ -146,7 +209,8 @@ def guards_of(spec: FinetuneSpec | UnlearnSpec) -> Guards:
 
 
 class _Keeper:
-    """The trainer's watcher: curves, progress, quick evaluations, guards and checkpoints of one run."""
+    """The trainer's watcher: curves, progress, quick evaluations, guards and checkpoints of one run; or the keeper of
+    one that has nothing but what the model is `told`."""
 
     def __init__(
         self,
@@ -156,7 +220,9 @@ class _Keeper:
         model: Any,
         encoder: Encoder,
         opened: Opened,
+        told: str = "",
     ) -> None:
+        self._told = told
         self._job, self._spec, self._benchmark = job, spec, benchmark
         self._model, self._encoder, self._opened = model, encoder, opened
         self._evaluated = 0
@@ -205,10 +271,17 @@ class _Keeper:
         checkpoints.prune(self._job.engine, self._job.home, self._job.id, keep=0)
         return final
 
+    def keep_final(self, step: int) -> Checkpoint:
+        """Keeps the model of a run that took no step under an objective."""
+        return self._save(step, "final", self._write_model)
+
     def _keep_best(self, step: int, measured: dict[str, Any]) -> Checkpoint:
         return self._save(step, "best", self._write_model, measured)
 
     def _write_model(self, folder: Path) -> None:
+        if self._told:
+            (folder / "instruction.txt").write_text(self._told, encoding="utf-8")
+            return
         self._model.save_pretrained(folder)
         if not isinstance(self._model, PeftModel):
             self._encoder.processor.save_pretrained(folder)
@@ -228,16 +301,29 @@ class _Keeper:
             self._job.home,
             run_id=self._job.id,
             step=step,
-            kind="adapter" if isinstance(self._model, PeftModel) else "full",
+            kind="instruction" if self._told else "adapter" if isinstance(self._model, PeftModel) else "full",
             role=role,
             base=self._opened.base,
             write=write,
             parent_id=parent.id if parent else None,
-            meta={"precision": _weights_precision(self._spec.training)} | meta,
+            meta={"precision": _weights_precision(self._spec.training)}
+            | ({"instruction": self._told} if self._told else {})
+            | meta,
             attempt=self._job.run.attempt,
         )
         log.info("checkpoint at step %d kept (%s, %.1f MB, %s)", step, role, kept.bytes / 1e6, kept.sha256[:8])
         return kept
+
+
+class _LearningKeeper(_Keeper):
+    """Of a run that learns the forget set first: its loss is called so, and only the finished model is evaluated."""
+
+    def stepped(self, step: int, figures: dict[str, float]) -> str:
+        named = {{"retain_loss": "forget_loss"}.get(name, name): value for name, value in figures.items()}
+        return super().stepped(step, named)
+
+    def evaluate(self, step: int) -> str:
+        return super().evaluate(step) if step == self._spec.training.steps else "none"
 
 
 def _reference_sums(

@@ -191,7 +191,7 @@ def test_an_unknown_kind_or_role_is_refused_before_anything_is_written(
     save: Callable[..., Checkpoint],
 ) -> None:
     for wrong in ({"kind": "half"}, {"role": "spare"}):
-        with pytest.raises(ValueError, match="full or adapter, and resume, best or final"):
+        with pytest.raises(ValueError, match="full or adapter or instruction, and resume, best or final"):
             save(**wrong)
 
 

@@ -10,6 +10,7 @@ from backend.objectives.regularisers import REGULARISERS
 from backend.objectives.retain import RETAIN_TERMS
 from backend.objectives.schedule import Dual, Turns
 from backend.spec import Training, UnlearnSpec, faults
+from backend.spec_edit import EDIT_SETTINGS, Edit
 from backend.spec_objective import ALWAYS, SETTINGS_OF, Objective, settings_in_use
 
 
@@ -47,7 +48,7 @@ def test_the_multiplier_follows_the_retain_loss_and_never_falls_below_nothing() 
 def test_every_setting_belongs_to_a_term_and_every_term_has_its_settings() -> None:
     fields = set(Objective.model_fields)
     used = {name for group in SETTINGS_OF.values() for settings in group.values() for name in settings}
-    assert used | ALWAYS | {"schedule"} == fields
+    assert used | ALWAYS | {"schedule", "mask"} == fields
     assert set(SETTINGS_OF["forget"]) == {"none", *FORGET_TERMS}
     assert set(SETTINGS_OF["retain"]) == {"none", *RETAIN_TERMS}
     assert set(SETTINGS_OF["regulariser"]) == {"none", *REGULARISERS}
@@ -62,7 +63,9 @@ def test_every_setting_belongs_to_a_term_and_every_term_has_its_settings() -> No
     [
         ({}, {"beta", "retain_weight", "schedule"}, {"layer", "every", "regulariser_weight", "simnpo_beta"}),
         ({"forget": "rmu", "retain": "hidden"}, {"layer", "rmu_scale"}, {"beta"}),
-        ({"forget": "none"}, {"retain_weight"}, {"forget_weight", "schedule"}),
+        ({"forget": "none"}, {"retain_weight"}, {"forget_weight", "schedule", "mask"}),
+        ({"mask": "mmunlearner"}, {"mask", "mask_threshold", "mask_samples"}, {"mask_share"}),
+        ({"mask": "salun"}, {"mask_share", "mask_batch"}, {"mask_threshold"}),
         ({"schedule": "every_k", "regulariser": "l2_start"}, {"every", "regulariser_weight"}, set()),
     ],
 )
@@ -77,6 +80,7 @@ def test_settings_in_use_are_those_of_what_is_chosen(chosen: dict[str, str], sho
         ({"forget": "none", "retain_weight": 0}, "nothing would be trained"),
         ({"retain": "none", "schedule": "alternate"}, "turns need both"),
         ({"forget": "pdu", "retain": "kl"}, "PDU bounds the retain loss"),
+        ({"forget": "none", "mask": "salun"}, "a mask needs a forget term"),
     ],
 )
 def test_what_does_nothing_cannot_be_asked_for(settings: dict[str, Any], sentence: str) -> None:
@@ -90,3 +94,30 @@ def test_l1_on_lora_without_lora_is_a_fault_of_the_training() -> None:
     assert faults(caught.value) == {
         "training": "l1 on the LoRA weights needs LoRA; train LoRA, or choose the distance from the start"
     }
+
+
+@pytest.mark.parametrize("mask", ["mmunlearner", "salun"])
+def test_a_mask_with_lora_is_refused_in_one_sentence(mask: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        UnlearnSpec(objective=Objective(mask=mask), training=Training(adapter="lora"))
+    assert faults(caught.value) == {
+        "training": "a mask is over the model's own weights; train all weights, or choose no mask"
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "place", "sentence"),
+    [
+        ({"edit": {"method": "task_vector"}, "training": {"adapter": "full"}}, "training", "kept as an adapter"),
+        ({"edit": {"method": "manu"}, "objective": {"mask": "salun"}}, "edit", "this method has none"),
+    ],
+)
+def test_an_edit_that_would_ignore_a_setting_is_refused(settings: dict[str, Any], place: str, sentence: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        UnlearnSpec.model_validate(settings)
+    assert sentence in faults(caught.value)[place]
+
+
+def test_every_setting_of_an_edit_belongs_to_a_method() -> None:
+    assert {name for settings in EDIT_SETTINGS.values() for name in settings} | {"method"} == set(Edit.model_fields)
+    assert list(EDIT_SETTINGS) == Edit.model_json_schema()["properties"]["method"]["enum"]
