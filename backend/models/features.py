@@ -74,7 +74,12 @@ class Features:
     def _seen(self, picture: Picture, batch: Mapping[str, Tensor]) -> dict[str, Any]:
         bare: Any = self._bare()
         given = inspect.signature(bare.get_image_features).parameters
-        tensors = {key: value for key, value in pixels([picture], batch).items() if key in given}
+        kind = next(bare.parameters()).dtype
+        tensors = {
+            key: value.to(kind) if value.is_floating_point() else value
+            for key, value in pixels([picture], batch).items()
+            if key in given
+        }
         training = bare.training
         bare.eval()
         try:

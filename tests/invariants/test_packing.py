@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
+from backend import bench_training
 from backend.benchmarks.demo import DemoBenchmark
 from backend.models import features, packing
 from backend.models.answers import Answers, read_answers
@@ -309,6 +310,42 @@ def test_a_run_with_packing_has_the_loss_curve_of_one_without(
     assert losses == pytest.approx(plain_losses, rel=1e-4)
     assert len(set(losses.values())) == 5
     assert max(float((trained[name] - plainly_trained[name]).abs().max()) for name in trained) < 1e-4
+
+
+def test_the_three_ways_that_are_timed_give_the_same_losses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_training, "_model", lambda processor: clip_llava(processor)[0])
+    monkeypatch.setattr(bench_training, "STEPS", 3)
+    monkeypatch.setattr(bench_training, "LEARNING_RATE", 1e-2)
+    plain, *ours = [bench_training.run(way, tmp_path) for way in bench_training.WAYS]
+    assert len({round(loss, 3) for loss in plain.losses}) == 3, "and they move"
+    for one in ours:
+        assert one.losses == pytest.approx(plain.losses, rel=bench_training.SAME)
+
+
+def test_a_run_in_bf16_packs_too(demo_folder: Path, world: DemoBenchmark, tmp_path: Path) -> None:
+    training = Training(steps=1, batch_size=8, precision="bf16", lora_dropout=0.0)
+    loaded = load(demo_folder, precision="bf16", device=CPU)
+    encoder, model = Encoder(loaded.processor), make_trainable(loaded.model, training)
+    items = [item for item in world.training_items(("p01",)) if item.image][:8]
+    rows = [encoder.encode(item.question, item.answer, item.image) for item in items]
+    curves = []
+    make = collator(encoder, [], rows)
+    for packed in (False, True):
+        watch, notebook = Watch(model), Notebook(tmp_path)
+        LetheTrainer(
+            model=model,
+            objective=ObjectiveLoss(Objective(forget="none", retain="ce"), model),
+            plan=PairedPlan(None, 8, 8, 0),
+            collate=make if packed else lambda pairs: {"retain": plain(make(pairs)["retain"])},
+            training=training.model_copy(update={"learning_rate": 1e-12}),
+            folder=tmp_path / "trainer",
+            watcher=notebook,
+            use_cpu=True,
+        ).train()
+        assert (4 in watch.masks) == packed
+        curves.append(notebook.losses[1])
+    assert curves[0] == pytest.approx(curves[1], rel=1e-2)
+    assert all(kept.taken for bare, kept in features._models.items() if bare is model.get_base_model())
 
 
 # -- families ---------------------------------------------------------------------------------------------------------
