@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 from transformers import LlavaForConditionalGeneration
 
+from backend import bench_training
 from backend.bench_reading import measure
 from backend.benchmarks.demo import DemoBenchmark, open_demo
 from backend.benchmarks.item import Item
@@ -253,6 +254,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bench = prepare(Path(folder))
         found = [one(bench) for one in COMPARISONS]
+        stepping = bench_training.measure(Path(folder))
         size_gb, first, again = measure(Path(folder))
     table = Table(
         "what",
@@ -273,6 +275,8 @@ def main() -> None:
             f"{one.ratio:.1f}×",
         )
     Console().print(table)
+    for sentence in bench_training.told(stepping):
+        Console().print(sentence)
     Console().print(
         f"MLLMU-Bench's format, {first.people} people, {size_gb:.2f} GB on disk: opened in {first.opening_s:.1f} s the "
         f"first time (peak {first.peak_mb:.0f} MB), in {again.opening_s + again.listing_s:.2f} s again with everybody "

@@ -6,14 +6,18 @@ batch onward (`logits_to_keep`), because the vocabulary is what fills the memory
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import Tensor, nn
 
-from backend.models.encoding import IGNORED, parted
+from backend.models.encoding import CROSS, IGNORED, parted
+from backend.models.features import features_for
+from backend.models.packing import SHOWN, Shown, by_token, may_pack, packs_of, pixels, read_packed
+from backend.models.picture import Picture
 
 
 @dataclass(frozen=True)
@@ -45,16 +49,44 @@ class Answers:
 def read_answers(model: nn.Module, batch: Mapping[str, Any], **forward: Any) -> Answers:
     """Runs the model on a collated batch (right-padded, with `labels`). Log-probabilities are float32.
 
-    A forward argument that is a list has one entry a row.
+    A batch that says what its rows show (`SHOWN`) is read with each picture once, as far as the model takes that: the
+    answers are the same. A forward argument that is a list has one entry a row.
     """
     labels = batch["labels"]
     first = int((labels != IGNORED).int().argmax(dim=1).min())
     # The token at position t is predicted by the logits at t - 1.
     keep = labels.shape[1] - max(first - 1, 0)
-    parts = parted(batch)
+    plain = {key: value for key, value in batch.items() if key != SHOWN}
+    if not forward and SHOWN in batch and CROSS not in batch:
+        return _read_shown(model, plain, batch[SHOWN], keep)
+    parts = parted(plain)
     logits = [_logits(model, part, keep, _of_rows(forward, rows)) for rows, part in parts]
     order = torch.cat([rows for rows, _ in parts]).argsort()
     return answers_at(logits[0] if len(parts) == 1 else torch.cat(logits)[order], labels, keep)
+
+
+def _read_shown(model: nn.Module, batch: Mapping[str, Any], shown: Shown, keep: int) -> Answers:
+    """Each picture through the tower once where it is frozen, and through the language model once where rows share."""
+    bare, labels = _bare(model), batch["labels"]
+    features = features_for(model, bare, batch, shown)
+
+    def forward(inputs: Mapping[str, Any], pictures: Sequence[Picture]) -> Tensor:
+        seen = features.of(pictures, batch) if features is not None and pictures else pixels(pictures, batch)
+        logits: Tensor = model(**inputs, **seen, use_cache=False).logits
+        return logits
+
+    packs = packs_of(batch, shown)
+    if len(packs) < len(labels) and may_pack(model, bare, batch, shown, forward):
+        targets = labels[:, -keep:][:, 1:]
+        return _answers(read_packed(bare, batch, shown, packs, targets != IGNORED, forward), targets)
+    words = {**by_token(batch, shown), "logits_to_keep": keep}
+    return answers_at(forward(words, [one for one in shown.pictures if one is not None]), labels, keep)
+
+
+def _bare(model: Any) -> Any:
+    """The family's own model, out of what trains it on several devices and what hangs adapters on it."""
+    inner = getattr(model, "module", model)
+    return inner.get_base_model() if isinstance(inner, PeftModel) else inner
 
 
 def _logits(model: nn.Module, batch: Mapping[str, Any], keep: int, forward: Mapping[str, Any]) -> Tensor:
@@ -72,8 +104,10 @@ def _of_rows(forward: Mapping[str, Any], rows: Tensor) -> dict[str, Any]:
 
 def answers_at(logits: Tensor, labels: Tensor, keep: int) -> Answers:
     """Reads answers from the logits of the last `keep` positions of a right-padded batch with these labels."""
-    logits = logits[:, -keep:][:, :-1]
-    targets = labels[:, -keep:][:, 1:]
+    return _answers(logits[:, -keep:][:, :-1], labels[:, -keep:][:, 1:])
+
+
+def _answers(logits: Tensor, targets: Tensor) -> Answers:
     mask = targets != IGNORED
     log_probs = torch.log_softmax(logits.float(), dim=-1)
     chosen = log_probs.gather(-1, targets.clamp(min=0).unsqueeze(-1)).squeeze(-1)

@@ -126,7 +126,7 @@ class Encoder:
                 batch[name][number, here] = values
         pictures = [row.picture for row in rows if row.picture is not None]
         for key in pictures[0].tensors if pictures else ():
-            batch[key] = _joined([picture.tensors[key] for picture in pictures])
+            batch[key] = joined([picture.tensors[key] for picture in pictures])
         return batch
 
     def decode(self, ids: Sequence[int] | torch.Tensor) -> str:
@@ -303,7 +303,7 @@ def _longer(tokens: Tokens, ids: tuple[int, ...], *, front: bool = False) -> Tok
     return Tokens((*ids, *tokens.ids) if front else (*tokens.ids, *ids), kinds)
 
 
-def _joined(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+def joined(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
     """One after the other; smaller ones are padded with zeros at the end of each dimension but the first."""
     shape = [max(sizes) for sizes in zip(*(tensor.shape[1:] for tensor in tensors), strict=True)]
     return torch.cat([_filled(tensor, shape) for tensor in tensors])

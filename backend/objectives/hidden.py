@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from backend.models.anatomy import anatomy
 from backend.models.answers import Answers
+from backend.models.packing import SHOWN
 from backend.objectives.seen import ObjectiveRefused
 
 Read = Callable[[nn.Module, Mapping[str, Any]], Answers]
@@ -42,7 +43,8 @@ def read_hidden(block: nn.Module, read: Read, model: nn.Module, batch: Mapping[s
         lambda _module, _given, output: caught.append(output[0] if isinstance(output, tuple) else output)
     )
     try:
-        answers = read(model, batch)
+        # Every row by itself: states are read where the padded batch has them.
+        answers = read(model, {key: value for key, value in batch.items() if key != SHOWN})
     finally:
         handle.remove()
     keep = answers.labels.shape[1] + 1

@@ -183,7 +183,14 @@ def _optimise(
         model=model,
         objective=objective,
         plan=PairedPlan(
-            len(forget) or None, len(retain) or None, samples, training.seed, turns=turns, samples_per_step=per_step
+            len(forget) or None,
+            len(retain) or None,
+            samples,
+            training.seed,
+            turns=turns,
+            samples_per_step=per_step,
+            forget_pictures=[item.image for item in lesson.forget],
+            retain_pictures=[item.image for item in lesson.retain],
         ),
         collate=collator(encoder, forget, retain, sums, second=second, labels=lesson.objective.labels),
         training=training,

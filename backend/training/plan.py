@@ -7,7 +7,7 @@ the plan is a list, and step n is its n-th part whoever asks.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from backend.benchmarks.item import Item
 from backend.models.encoding import IGNORED, Encoded, Encoder
+from backend.models.packing import SHOWN, Shown
 from backend.objectives.schedule import Turns
 from backend.spec_objective import Labels
 
@@ -36,6 +37,8 @@ class PairedPlan(Dataset[Pair]):
     """`length` samples, each a forget index and a retain index (or None where that set is not needed).
 
     `turns` say which sets a step of `samples_per_step` samples needs; a pass over a set goes on where it left off.
+    `forget_pictures` and `retain_pictures` name each item's picture: within a step, and never across its edge, items
+    about one picture then stand together.
     """
 
     def __init__(
@@ -47,10 +50,14 @@ class PairedPlan(Dataset[Pair]):
         *,
         turns: Turns | None = None,
         samples_per_step: int = 1,
+        forget_pictures: Sequence[Hashable] | None = None,
+        retain_pictures: Sequence[Hashable] | None = None,
     ) -> None:
         needed = [(turns or Turns()).at(sample // samples_per_step) for sample in range(length)]
         forget_order = _dealt(forget, ["forget" in terms for terms in needed], random.Random(f"{seed} forget"))
         retain_order = _dealt(retain, ["retain" in terms for terms in needed], random.Random(f"{seed} retain"))
+        forget_order = _together(forget_order, forget_pictures, samples_per_step)
+        retain_order = _together(retain_order, retain_pictures, samples_per_step)
         self._pairs: list[Pair] = list(zip(forget_order, retain_order, strict=True))
 
     def __len__(self) -> int:
@@ -66,6 +73,19 @@ def _dealt(count: int | None, wanted: Sequence[bool], rng: random.Random) -> lis
         return [None] * len(wanted)
     drawn = iter(shuffled_passes(count, sum(wanted), rng))
     return [next(drawn) if wants else None for wants in wanted]
+
+
+def _together(order: list[int | None], pictures: Sequence[Hashable] | None, step: int) -> list[int | None]:
+    """Each step's items with those about one picture side by side, pictures in the order in which they come up."""
+    if pictures is None:
+        return order
+    found: list[int | None] = []
+    for at in range(0, len(order), step):
+        groups: dict[Hashable, list[int | None]] = {}
+        for index in order[at : at + step]:
+            groups.setdefault(None if index is None else pictures[index], []).append(index)
+        found += [index for group in groups.values() for index in group]
+    return found
 
 
 class EncodedItems(Sequence[Encoded]):
@@ -98,9 +118,11 @@ class SecondAnswers:
 def labelled(encoder: Encoder, rows: Sequence[Encoded], labels: Labels = "answer") -> dict[str, Any]:
     """A padded batch with labels on the answers, or with `full` on the questions too.
 
-    The first token has nothing before it to be predicted from; a picture's tokens and padding are never labels.
+    The first token has nothing before it to be predicted from; a picture's tokens and padding are never labels. The
+    batch says what its rows show, so that questions about one picture can be read together.
     """
     batch: dict[str, Any] = encoder.collate(rows)
+    batch[SHOWN] = Shown.by(rows, encoder.image_tokens)
     if labels == "full":
         for number, row in enumerate(rows):
             tokens = torch.tensor(row.ids)

@@ -1,0 +1,155 @@
+"""What a frozen vision tower and projector made of a picture, kept for the next time the picture is shown.
+
+A picture comes up once an epoch and, with a reference to be asked, twice; a frozen tower says the same of it each time.
+Kept in memory up to a number of bytes, by picture; everything goes when a weight of the tower or the projector has been
+written to. Nothing is kept where either is trained or carries an adapter, or where a family does not take what was kept
+and answer as it does to pixels: that is tried once a model.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from weakref import ReferenceType, WeakKeyDictionary, ref
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from backend.models.anatomy import UnknownAnatomy, anatomy
+from backend.models.packing import Shown, by_token, family, gives_the_same, pixels, rows_of
+from backend.models.picture import Picture
+
+log = logging.getLogger("lethe.features")
+
+BYTES_KEPT = 512 * 2**20
+OUTPUTS = "mm_encoder_outputs"
+"""The forward argument by which a family takes what its tower made."""
+FIELDS = ("pooler_output", "deepstack_features")
+"""What families read of it: one tensor or one a picture, and the same again for each level that is fed in deeper."""
+
+
+class Features:
+    """A model's kept pictures. `taken` is whether its answers are those to pixels; None until that was tried."""
+
+    def __init__(self, bare: Any, kept_bytes: int = BYTES_KEPT) -> None:
+        self.taken: bool | None = None
+        self._bare: ReferenceType[Any] = ref(bare)
+        self._budget = kept_bytes
+        self._kept: OrderedDict[int, tuple[ReferenceType[Picture], dict[str, Any]]] = OrderedDict()
+        self._written = -1
+
+    def of(self, pictures: Sequence[Picture], batch: Mapping[str, Tensor]) -> dict[str, Any]:
+        """The forward's arguments for these pictures, in this order."""
+        made = [self._one(picture, batch) for picture in pictures]
+        outputs = BaseModelOutputWithPooling()
+        for field in made[0]:
+            outputs[field] = _joined([one[field] for one in made])
+        small = {key: value for key, value in pixels(pictures, batch).items() if not key.startswith("pixel")}
+        return {**small, OUTPUTS: {"image": outputs}}
+
+    def refresh(self, frozen: Sequence[nn.Parameter]) -> None:
+        """Lets everything go if any of these weights was written to since the last time."""
+        # Torch counts in-place writes; a frozen weight has none.
+        written = sum(weight._version for weight in frozen)
+        if written != self._written:
+            self._kept.clear()
+        self._written = written
+
+    def _one(self, picture: Picture, batch: Mapping[str, Tensor]) -> dict[str, Any]:
+        known = self._kept.get(id(picture))
+        if known is not None and known[0]() is picture:
+            self._kept.move_to_end(id(picture))
+            return known[1]
+        made = self._seen(picture, batch)
+        self._kept[id(picture)] = (ref(picture), made)
+        while len(self._kept) > 1 and sum(_bytes(one) for _, one in self._kept.values()) > self._budget:
+            self._kept.popitem(last=False)
+        return made
+
+    @torch.no_grad()
+    def _seen(self, picture: Picture, batch: Mapping[str, Tensor]) -> dict[str, Any]:
+        bare: Any = self._bare()
+        given = inspect.signature(bare.get_image_features).parameters
+        kind = next(bare.parameters()).dtype
+        tensors = {
+            key: value.to(kind) if value.is_floating_point() else value
+            for key, value in pixels([picture], batch).items()
+            if key in given
+        }
+        training = bare.training
+        bare.eval()
+        try:
+            made = bare.get_image_features(**tensors, return_dict=True)
+        finally:
+            bare.train(training)
+        return {field: made[field] for field in FIELDS if made.get(field) is not None}
+
+
+_models: WeakKeyDictionary[nn.Module, Features] = WeakKeyDictionary()
+
+
+def features_for(model: nn.Module, bare: Any, batch: Mapping[str, Tensor], shown: Shown) -> Features | None:
+    """What is kept of a batch's pictures; None where pixels have to be looked at."""
+    first = next((row for row, picture in enumerate(shown.pictures) if picture is not None), None)
+    if first is None or OUTPUTS not in inspect.signature(type(bare).forward).parameters:
+        return None
+    frozen = _frozen(bare)
+    if frozen is None:
+        return None
+    features = _models.setdefault(bare, Features(bare))
+    features.refresh(frozen)
+    if features.taken is None:
+        one, of_it = rows_of(batch, shown, [first]), shown.of([first])
+        features.taken = gives_the_same(model, bare, _two_ways(model, features, one, of_it))
+        if not features.taken:
+            log.info("%s does not take a picture's kept features, so its tower looks at every picture", family(bare))
+    return features if features.taken else None
+
+
+def _two_ways(
+    model: nn.Module, features: Features, batch: Mapping[str, Tensor], shown: Shown
+) -> Callable[[], tuple[Tensor, Tensor]]:
+    """Logits to one row's pixels, and to what is kept of them."""
+
+    def both() -> tuple[Tensor, Tensor]:
+        pictures = [picture for picture in shown.pictures if picture is not None]
+        words = {**by_token(batch, shown), "use_cache": False}
+        seen = model(**words, **pixels(pictures, batch)).logits
+        return seen, model(**words, **features.of(pictures, batch)).logits
+
+    return both
+
+
+def _frozen(bare: Any) -> list[nn.Parameter] | None:
+    """Weights of tower and projector; None where one is trained, or an adapter hangs on them."""
+    try:
+        parts = anatomy(bare)
+    except UnknownAnatomy:
+        return None
+    found = []
+    for name, weight in bare.named_parameters():
+        if parts.part_of(name) in ("vision", "projector"):
+            if weight.requires_grad or "lora_" in name:
+                return None
+            found.append(weight)
+    return found
+
+
+def _joined(values: Sequence[Any]) -> Any:
+    """Tensors one after the other; lists of one a picture as one list; lists of levels level by level."""
+    first = values[0]
+    if isinstance(first, Tensor):
+        return torch.cat(list(values))
+    if first and isinstance(first[0], Tensor):
+        return [one for value in values for one in value]
+    return [_joined(level) for level in zip(*values, strict=True)]
+
+
+def _bytes(value: Any) -> int:
+    if isinstance(value, Tensor):
+        return value.numel() * value.element_size()
+    return sum(_bytes(one) for one in (value.values() if isinstance(value, dict) else value))
