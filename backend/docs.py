@@ -20,7 +20,20 @@ from pydantic import BaseModel
 from backend import cli
 from backend.attack_prompts import ATTACKS, VERSION, AttackPrompt
 from backend.benchmarks import demo_words
-from backend.metrics import against_gold, clear, forget_quality, judge, leak, letters, membership, memorisation, text
+from backend.metrics import (
+    against_gold,
+    clear,
+    clear_table,
+    forget_quality,
+    four_way,
+    judge,
+    leak,
+    letters,
+    membership,
+    memorisation,
+    shots,
+    text,
+)
 from backend.metrics.answers import collapsed, holds
 from backend.metrics.interval import over_people
 from backend.metrics.score import flag_collapse
@@ -129,8 +142,18 @@ MEASURES = (
     Measure(
         name="real, retain, forget, model_utility",
         where="CLEAR, task `table`",
-        measured="harmonic means of probability, truth ratio (and ROUGE) over the paper's tasks",
+        measured="harmonic means of probability, truth ratio (and ROUGE) over the paper's tasks; each column also as "
+        "coded",
         span="0 to 1",
+        chance="–",
+    ),
+    Measure(
+        name="mean_of_sets_accuracy, mean_of_sets_overall, mean_of_sets_bleu, mean_of_sets_rouge1, "
+        "mean_of_sets_rouge2, mean_of_sets_rougeL, mean_of_sets_factuality",
+        where="OFFSIDE, task `table`, set `all`",
+        measured="plain mean of a measure over forget, test and retain set, with pictures: accuracy of classification, "
+        "the others of generation",
+        span="as its measure's",
         chance="–",
     ),
     Measure(
@@ -263,7 +286,11 @@ PAPER_RULES: tuple[Callable[..., Any], ...] = (
     against_gold.privleak_of,
     against_gold.gold_auc,
     leak.leak_at_k,
+    clear_table.quality_rows,
+    four_way.four_way_rows,
     judge.judge,
+    judge.offside_mark_as_coded,
+    shots.with_shots,
 )
 """Each paper's rules and the common panel, in the words of their own docstrings."""
 

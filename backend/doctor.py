@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend.worker import device_words
+from backend.devices import device_words
 from storage import database
 from storage.errors import StorageError
 from storage.workers import workers

@@ -1,9 +1,9 @@
 """A run as plain JSON: what the API's `get_run` and the command line's `show --json` both give.
 
 One shape for both, so that a script written against one works against the other. Reads rows, measures nothing.
-What an unlearned model is held against, its yardsticks, is found here too: the original it was made from, and a
-retain-only (gold) model of the same people. Only scores of the same questions are one: same benchmark, same data,
-same people to forget.
+What an unlearned model is held against, its yardsticks, is found here too: the original, which is what stood before the
+first unlearning of its line, and a retain-only (gold) model of the same people. Only scores of the same questions are
+one: same benchmark, same data, same people to forget.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def run_report(engine: Engine, run_id: str) -> dict[str, Any]:
     `parent` and `checkpoint` are None or {id, run, step, kind, folder, sha256, bytes}; `scores` are the run's
     own, or those of the checkpoint it made when they were measured by another run: {set, task, modality,
     metric, value, n, people, low, high, flags}. `yardsticks` has `original` and `gold`, each None or {run, name,
-    scores}: what those models scored in the same cells. Raises `NotFound`.
+    scores}: what those models scored in the same cells; an original from outside has no run and no name. Raises
+    `NotFound`.
     """
     run = runs.get(engine, run_id)
     held_against = {role: _yardstick(found) for role, found in yardsticks(engine, run).items()}
@@ -107,9 +108,9 @@ def yardsticks(engine: Engine, run: Run) -> dict[str, Yardstick]:
 def gold_run(engine: Engine, run: Run) -> Run | None:
     """The newest retain-only model of the people a run forgets; where none is ready, the newest in the making.
 
-    Where it is known what the run's original was made from, gold is one that was made from the same.
+    Where it is known with which model from outside the run's line began, gold is one that was made from the same.
     """
-    base = _base(_line(engine, run))
+    base = base_of(engine, run)
     known = [
         one
         for one in runs.listing(engine, kind="finetune", limit=LOOKED_THROUGH)
@@ -123,14 +124,24 @@ def gold_run(engine: Engine, run: Run) -> Run | None:
 
 
 def is_gold(engine: Engine, run: Run) -> bool:
-    """Whether the model that a run made or asked is a retain-only one."""
-    line = _line(engine, run)
-    return bool(line) and role_of(line[0].kind, line[0].spec) == "gold"
+    """Whether the model that a run made or asked is a retain-only one of the people whom the run is about."""
+    made = next(iter(_line(engine, run)), None)
+    return made is not None and role_of(made.kind, made.spec) == "gold" and same_people(made.spec, run.spec)
 
 
 def original_run(engine: Engine, run: Run) -> Run | None:
     """The run that made what a run's model was before any unlearning; None for a model from outside."""
-    return next((one for one in _line(engine, run) if one.kind != "unlearn"), None)
+    return _maker_of_original(_line(engine, run))
+
+
+def base_of(engine: Engine, run: Run) -> str | None:
+    """The model from outside with which the line of a run's model began; None where that is not known, or was the
+    original itself."""
+    root = next(reversed(_line(engine, run)), None)
+    if root is None or root.kind == "unlearn" or _begins_in_the_lab(root.spec):
+        return None
+    base: str = root.spec["model"]
+    return base
 
 
 def asked_the_same(engine: Engine, run: Run, maker: Run) -> Run | None:
@@ -163,12 +174,13 @@ def _line(engine: Engine, run: Run) -> list[Run]:
         return own
 
 
-def _base(line: list[Run]) -> str | None:
-    return next((one.spec["model"] for one in line if one.kind != "unlearn"), None)
+def _maker_of_original(line: list[Run]) -> Run | None:
+    unlearnt = [place for place, one in enumerate(line) if one.kind == "unlearn"]
+    return next(iter(line[unlearnt[-1] + 1 :] if unlearnt else line), None)
 
 
 def _original(engine: Engine, run: Run, line: list[Run]) -> Yardstick:
-    maker = next((one for one in line if one.kind != "unlearn"), None)
+    maker = _maker_of_original(line)
     if maker is not None:
         scores = _scores_as_asked(engine, run, maker)
     else:
@@ -176,12 +188,11 @@ def _original(engine: Engine, run: Run, line: list[Run]) -> Yardstick:
         outside = [one for one in _evaluations(engine, None) if one.spec["model"] == same]
         asked = _first_asked(engine, run, outside)
         scores = tuple(results.score_dicts(engine, run_id=asked.id)) if asked else ()
-    straight = len(line) < 2 or line[1] is maker
-    return Yardstick(maker, scores or (_known_before(engine, run) if straight else ()))
+    return Yardstick(maker, scores or _known_before(engine, run))
 
 
 def _known_before(engine: Engine, run: Run) -> tuple[dict[str, Any], ...]:
-    """What the run noted down of the model it began with: the share that was right is that model's accuracy."""
+    """What the run noted down of the original: the share that was right is that model's accuracy."""
     noted = (score for score in scores_of(engine, run) if score["metric"] == "known_before")
     return tuple(score | {"metric": "accuracy"} for score in noted)
 
@@ -197,8 +208,18 @@ def _evaluations(engine: Engine, checkpoint_id: str | None) -> list[Run]:
 
 
 def _first_asked(engine: Engine, run: Run, candidates: Iterable[Run]) -> Run | None:
-    same = (one for one in candidates if same_people(one.spec, run.spec) and _same_data(one, run))
+    same = (
+        one
+        for one in candidates
+        if same_people(one.spec, run.spec) and _same_data(one, run) and _examples(one) == _examples(run)
+    )
     return next((one for one in same if results.scores(engine, run_id=one.id)), None)
+
+
+def _examples(run: Run) -> tuple[int, int]:
+    """How many solved examples stood before a question, and the seed that chose them."""
+    shots = run.spec.get("shots") or 0
+    return shots, run.spec.get("seed", 0) if shots else 0
 
 
 def _same_data(one: Run, other: Run) -> bool:
@@ -207,11 +228,10 @@ def _same_data(one: Run, other: Run) -> bool:
     return len(prints) < 2
 
 
-def _yardstick(found: Yardstick) -> dict[str, Any] | None:
-    if found.run is None:
-        return None
+def _yardstick(found: Yardstick) -> dict[str, Any]:
     scores = [{key: score.get(key) for key in SCORE_KEYS} for score in found.scores]
-    return {"run": found.run.id, "name": found.run.name, "scores": scores}
+    maker = {"run": found.run.id, "name": found.run.name} if found.run else {"run": None, "name": None}
+    return {**maker, "scores": scores}
 
 
 def _checkpoint(engine: Engine, checkpoint_id: str | None) -> dict[str, Any] | None:
@@ -231,7 +251,18 @@ def _checkpoint(engine: Engine, checkpoint_id: str | None) -> dict[str, Any] | N
 
 
 def role_of(kind: str, spec: dict[str, Any]) -> str:
-    """The identity of the model that a run makes: original, gold, unlearned, or control for anything else."""
+    """The identity of the model that a run makes: original, gold, unlearned, or control for anything else.
+
+    Gold has never seen the forget set, so it is made from a model from outside: one that goes on from a model of the
+    lab, which may have been taught everyone, is merely retain fine-tuned, a control.
+    """
     if kind == "finetune":
-        return "gold" if spec.get("who") == "retain" else "original"
+        if spec.get("who") != "retain":
+            return "original"
+        return "control" if _begins_in_the_lab(spec) else "gold"
     return "unlearned" if kind == "unlearn" else "control"
+
+
+def _begins_in_the_lab(spec: dict[str, Any]) -> bool:
+    model = str(spec.get("model"))
+    return model == "vanilla" or model.startswith(("run:", "checkpoint:"))

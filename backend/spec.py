@@ -238,7 +238,17 @@ class EvaluateSpec(Spec):
         description="Answers drawn at temperature 1 for each open question of the forget set and the test set; leak@k "
         "is measured from them. 0 is none.",
     )
-    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="Of the sampled answers.")
+    shots: int = Field(
+        0,
+        ge=0,
+        le=5,
+        title="Solved examples",
+        description="MLLMU-Bench only: so many solved questions of one person of the retain set stand before each "
+        "multiple-choice question. 0 is zero-shot.",
+    )
+    seed: int = Field(
+        0, ge=0, le=2**31 - 1, title="Seed", description="Of the sampled answers, and of who is a solved example."
+    )
     judge: bool = Field(
         False,
         title="Factuality judge",

@@ -1,4 +1,4 @@
-"""What runs found out: curves, scores, answers and probes.
+"""What runs found out: curves, scores and answers.
 
 A metric point and an answer are written once: the same row sent again changes nothing, so a process that
 resumes may repeat what it is not sure about. An attempt that goes back to a step first forgets the points above it,
@@ -16,9 +16,9 @@ from sqlalchemy import Engine, ScalarSelect, Select, and_, bindparam, delete, fu
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from storage.claims import touch
-from storage.database import finite, insert_or_ignore, next_rev, reading, table, writing
+from storage.database import finite, insert_or_ignore, reading, table, writing
 from storage.errors import NotFound
-from storage.tables import Answer, Checkpoint, MetricPoint, Probe, Run, Score, new_id
+from storage.tables import Answer, Checkpoint, MetricPoint, Run, Score, new_id
 
 HEADLINE_SETS = ("forget", "retain")
 HEADLINES = (
@@ -279,33 +279,6 @@ def answers(
     if known_before is not None:
         statement = statement.where(Answer.detail["before", "correct"].as_boolean() == known_before)
     statement = statement.order_by(Answer.item_set, Answer.item_id, Answer.id).limit(limit).offset(offset)
-    with reading(engine) as session:
-        return list(session.scalars(statement))
-
-
-def save_probe(engine: Engine, request: dict[str, Any], answers: list[Any]) -> Probe:
-    """Keep a probe: what was asked of whom, and what each said."""
-    with writing(engine) as session:
-        probe = Probe(
-            id=new_id(), created_at=time.time(), request=request, answers=list(answers), rev=next_rev(session)
-        )
-        session.add(probe)
-    return probe
-
-
-def get_probe(engine: Engine, probe_id: str) -> Probe:
-    """The probe with this id. Raises NotFound."""
-    with reading(engine) as session:
-        probe = session.get(Probe, probe_id)
-    if probe is None:
-        raise NotFound(f"There is no probe {probe_id}.")
-    return probe
-
-
-def probes(engine: Engine, limit: int = 50, offset: int = 0) -> list[Probe]:
-    """A page of probes, newest first."""
-    # created_at can tie on a coarse clock; rev grows with every write and decides
-    statement = select(Probe).order_by(Probe.created_at.desc(), Probe.rev.desc()).limit(limit).offset(offset)
     with reading(engine) as session:
         return list(session.scalars(statement))
 

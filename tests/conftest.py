@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,15 +18,27 @@ from backend.benchmarks.demo import DemoBenchmark
 FIRST = ("browser", "acceptance")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes (`-n`), a file stays in one, and so does a lab that a folder shares; the longest first."""
-    here = Path(__file__).parent
-    rank = {name: place for place, name in enumerate(FIRST)}
-    items.sort(key=lambda item: rank.get(item.path.relative_to(here).parts[0], len(rank)))
-    for item in items:
-        room, *_ = item.path.relative_to(here).parts
-        item.add_marker(pytest.mark.xdist_group(room if room in FIRST else str(item.path.relative_to(here))))
+    """The longest start first, so that they do not stand alone at the end of several processes (`-n`)."""
+    rank = {room: place for place, room in enumerate(FIRST)}
+    items.sort(key=lambda item: rank.get(_room(item.nodeid), len(rank)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several processes a file stays in one of them, and so does a folder that shares a lab."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByLab(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return room if (room := _room(nodeid)) in FIRST else nodeid.split("::")[0]
+
+    return ByLab(config, log)
+
+
+def _room(nodeid: str) -> str:
+    """`browser` of `tests/browser/test_pages.py::test_…`."""
+    return nodeid.split("/")[1]
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from storage import checkpoints, runs
 from storage.tables import Run
 from ui.context import Lab, role_of
 
-Role = Literal["original", "unlearned", "gold"]
-ROLES: tuple[Role, ...] = ("original", "unlearned", "gold")
+Role = Literal["original", "unlearned", "gold", "control"]
+ROLES: tuple[Role, ...] = ("original", "unlearned", "gold", "control")
 MODELS_SHOWN = 8
 
 
@@ -41,7 +41,7 @@ class Model:
 
 
 def models_of(lab: Lab) -> list[Model]:
-    """Every final checkpoint: originals, then unlearned, then gold models; the newest of each first."""
+    """Every final checkpoint: originals, then unlearned, gold and other models; the newest of each first."""
     made_by = {run.id: run for run in runs.listing(lab.engine, limit=5000)}
     found = []
     for checkpoint in checkpoints.listing(lab.engine, role="final"):
@@ -120,20 +120,19 @@ def _original(models: Sequence[Model], here: Sequence[Model], unlearned: Model |
 
 
 def _role(run: Run | None) -> Role | None:
-    role = role_of(run.kind, run.spec) if run else "control"
-    return cast(Role, role) if role in ROLES else None
+    return cast(Role, role_of(run.kind, run.spec)) if run else None
 
 
 def _forgotten(lab: Lab, run: Run, role: Role) -> tuple[str, frozenset[str]]:
-    """The benchmark of a run and whom it was to forget; nobody where the benchmark or the kind of spec is
-    gone.
+    """The benchmark of a run and whom it was to forget, or never saw; nobody where the benchmark or the kind of spec
+    is gone.
     """
     try:
         spec = read_spec(run.spec)
     except ValueError:
         return "", frozenset()
     benchmark = lab.benchmarks.get(spec.benchmark)
-    if benchmark is None or role == "original":
+    if benchmark is None or role not in ("unlearned", "gold"):
         return spec.benchmark, frozenset()
     return spec.benchmark, _split_forget(benchmark, spec.request)
 

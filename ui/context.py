@@ -68,7 +68,9 @@ def method_of(spec: dict[str, Any]) -> str:
     name = spec.get("preset")
     if name:
         return PRESETS[name].title if name in PRESETS else str(name)
-    return {"everyone": "everyone", "retain": "retain only"}.get(str(spec.get("who")), "")
+    if spec.get("who") == "retain":
+        return "retain only" if role_of("finetune", spec) == "gold" else "retain fine-tuned"
+    return "everyone" if spec.get("who") == "everyone" else ""
 
 
 def words_of_request(spec: dict[str, Any]) -> str:

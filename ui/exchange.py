@@ -15,7 +15,7 @@ from typing import Any
 from backend import probing
 from backend.benchmarks.library import DEMO
 from backend.spec import ProbeSpec
-from storage import results
+from storage import probes
 from storage.errors import NotFound
 from storage.tables import Probe
 from ui import answers as shown
@@ -128,7 +128,7 @@ def about(lab: Lab, request: dict[str, Any], models: Sequence[Model] | None = No
 def reopened(lab: Lab, probe_id: str) -> Probe | None:
     """The kept probe of that id; none where there is none."""
     try:
-        return results.get_probe(lab.engine, probe_id)
+        return probes.get(lab.engine, probe_id)
     except NotFound:
         return None
 
@@ -163,7 +163,7 @@ def grouped(probes: Sequence[Probe]) -> list[list[Probe]]:
 
 def recent(lab: Lab, limit: int = LOOKED_THROUGH) -> list[Probe]:
     """The kept probes, newest first."""
-    return results.probes(lab.engine, limit=limit)
+    return probes.listing(lab.engine, limit=limit)
 
 
 def _without_attack(request: dict[str, Any]) -> dict[str, Any]:

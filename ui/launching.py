@@ -32,7 +32,7 @@ CHOSEN = "chosen"
 UNTRAINED = "demo"
 """The model that finetune runs begin with when no other is named."""
 DEFAULT_PRESET = "npo"
-EVALUATION = ("batch_size", "precision", "samples", "seed", "judge")
+EVALUATION = ("batch_size", "precision", "samples", "shots", "seed", "judge")
 """The settings that evaluate runs alone have."""
 LONGEST_SHARE = 3
 """Digits of the largest share of people, 100 per cent."""
@@ -140,6 +140,8 @@ def check(
         faults.setdefault("benchmark", "is not on this machine")
     elif "request" not in faults and not any(path.startswith("request.") for path in faults):
         faults |= _request_fault(benchmark, fields)
+    if isinstance(spec, EvaluateSpec) and spec.shots and benchmark is not None and benchmark.rules != "mllmu":
+        faults["shots"] = "must be 0 here: solved examples are MLLMU-Bench's"
     if "model" not in faults:
         try:
             origin(engine, fields["benchmark"], fields["model"])

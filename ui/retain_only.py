@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 from sqlalchemy import Engine
 
-from backend.reports import Yardstick, gold_run, original_run
+from backend.reports import asked_the_same, base_of, gold_run, original_run
 from storage.tables import Run
 from ui import launching, parts
 from ui.measures_view import NEEDS_GOLD, NEEDS_HELD_OUT, wanting
@@ -26,14 +26,12 @@ def needs(engine: Engine, run: Run, scores: Scores, yardsticks: Yardsticks) -> M
     """One line for each thing that figures wait for, the one about gold with the step that fills it.
 
     An unlearned model (one that has yardsticks) without gold is told of it even where no figure asks: only gold shows
-    how low is low enough.
+    how low is low enough. Any other model is told of it where a figure waits for it.
     """
     gold, held_out = wanting(scores, NEEDS_GOLD), wanting(scores, NEEDS_HELD_OUT)
     lines = []
-    if yardsticks and scores:
-        lines.append(_about_gold(engine, run, gold, yardsticks.get("gold")))
-    elif gold:
-        lines.append(_line(f"{_sentence(NEEDS_GOLD)}: {_together(gold)}."))
+    if gold or (yardsticks and scores):
+        lines.append(_about_gold(engine, run, gold))
     if held_out:
         lines.append(_line(f"{_sentence(NEEDS_HELD_OUT)}: {_together(held_out)}.", role="control"))
     return Markup("").join(lines)
@@ -41,16 +39,19 @@ def needs(engine: Engine, run: Run, scores: Scores, yardsticks: Yardsticks) -> M
 
 def gold_address(engine: Engine, run: Run) -> str:
     """The launch form of the finetune run that makes the gold model: the original's own settings, but for whom it
-    learns, and scored at the end. Of an original from outside the base is not known, so the form's own stands."""
-    original = original_run(engine, run)
-    values = launching.form_of(original.spec) if original else launching.defaults("finetune")
-    return launching.address(engine, values | _request(run) | {"who": "retain", "score": True})
+    learns, begun from what the line began from, and scored at the end. Of an original from outside neither is known,
+    so the form's own stand."""
+    original, usual = original_run(engine, run), launching.defaults("finetune")
+    values = launching.form_of(original.spec) if original else usual
+    gold = {"model": base_of(engine, run) or usual["model"], "who": "retain", "score": True}
+    return launching.address(engine, values | _request(run) | gold)
 
 
 def evaluation_address(engine: Engine, run: Run, maker: Run) -> str:
     """The launch form of an evaluation that puts the questions of `run` to the model that `maker` made or asked."""
     made = maker.output_checkpoint_id or maker.parent_checkpoint_id
-    values = launching.defaults("evaluate") | _request(run) | {"model": f"checkpoint:{made}"}
+    asked = f"checkpoint:{made}" if made else maker.spec["model"]
+    values = launching.defaults("evaluate") | _request(run) | {"model": asked}
     precision = maker.spec.get("precision") or (maker.spec.get("training") or {}).get("precision")
     return launching.address(engine, values | ({"precision": precision} if precision else {}))
 
@@ -60,7 +61,7 @@ def _request(run: Run) -> dict[str, Any]:
     return {path: value for path, value in form.items() if path == "benchmark" or path.startswith("request.")}
 
 
-def _about_gold(engine: Engine, run: Run, waiting: list[str], ready: Yardstick | None) -> Markup:
+def _about_gold(engine: Engine, run: Run, waiting: list[str]) -> Markup:
     gold = gold_run(engine, run)
     if gold is None:
         words = (
@@ -72,7 +73,7 @@ def _about_gold(engine: Engine, run: Run, waiting: list[str], ready: Yardstick |
     if gold.state != "succeeded":
         state = parts.state_mark(str(gold.state))
         return _line(Markup("The retain-only model is on its way: {} {}").format(_linked(gold), state))
-    if ready is None or not ready.scores:
+    if asked_the_same(engine, run, gold) is None:
         words = Markup("{} was not asked these questions.").format(_linked(gold))
         return _line(words, evaluation_address(engine, run, gold), "Evaluate it")
     if not waiting:

@@ -30,9 +30,15 @@ RULES = {
     "accuracy_of_known": "Accuracy over the items that the original answered rightly, where it stands at 1.00 itself; "
     "n is their number.",
 }
+LETTERED = (
+    "Right: the fact stands in the answer. Classification: the letter that the answer gives is the true option's; an "
+    "answer without one is wrong, so a guess scores 0.25 and a model that answers with no letter 0."
+)
+"""What stands in place of the rule of accuracy where letters were read from the answers."""
 FLAGS = {
     "collapsed": "the answers are no longer language",
-    "below the collapse line": "accuracy on the retain set is under 0.4 on average",
+    "below the collapse line": "accuracy on the retain set is under 0.4 on average, multiple choice counted by the "
+    "likeliest option",
 }
 CHECK = ("known_before", "accuracy_of_known")
 """The measures of the memorisation check: they have a place of their own."""
@@ -67,7 +73,11 @@ def rule(scores: Scores, metric: str) -> Markup:
     if not chosen:
         return Markup("")
     worn = {str(flag) for score in chosen for flag in score["flags"]}
-    told = [RULES[metric], *(f"⚠ {flag}: {words}." for flag, words in FLAGS.items() if flag in worn)]
+    by_letter = metric == "accuracy" and any(score["metric"] == "parsed" for score in scores)
+    told = [
+        LETTERED if by_letter else RULES[metric],
+        *(f"⚠ {flag}: {words}." for flag, words in FLAGS.items() if flag in worn),
+    ]
     return Markup('<p class="lethe-foot">{}</p>').format(" ".join(told))
 
 

@@ -178,14 +178,16 @@ def answer_items(
     items: Sequence[Item],
     *,
     batch_size: int,
-    rules: str = "demo",
+    rules: Rules | str = "demo",
     quick: bool = False,
 ) -> Iterator[list[Answered]]:
-    """Yields the answers batch by batch. `quick` is for a glance during training: nothing but the written answer is
-    measured, and adapters stay beside the weights, which must not change by a rounding error."""
+    """Yields the answers batch by batch, asked by the rules, which may be named. `quick` is for a glance during
+    training: nothing but the written answer is measured, and adapters stay beside the weights, which must not change by
+    a rounding error."""
     model.eval()
     with nullcontext() if quick else merged(model):
-        yield from Asker(model, encoder, rules_of(rules), batch_size).ask(items, quick=quick)
+        by = rules_of(rules) if isinstance(rules, str) else rules
+        yield from Asker(model, encoder, by, batch_size).ask(items, quick=quick)
 
 
 @contextmanager

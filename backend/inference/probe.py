@@ -31,7 +31,7 @@ from backend.models.encoding import instructed, place
 from backend.models.loading import ModelRefused
 from backend.reports import role_of
 from backend.spec import ForgetRequest, ProbeSpec
-from storage import checkpoints, results, runs
+from storage import checkpoints, probes, runs
 from storage.errors import StorageError
 
 UNDERSTOOD = (ModelRefused, NoRoom, AttackNeeds, BadRequest, StorageError, UnidentifiedImageError)
@@ -112,7 +112,7 @@ class Probe:
             "prefix": wrapped.prefix,
             "attack_version": VERSION,
         }
-        yield {"event": "done", "probe": results.save_probe(self._engine, request, kept).id}
+        yield {"event": "done", "probe": probes.save(self._engine, request, kept).id}
 
     def _named(self, seat: Seat) -> tuple[str, str]:
         run = runs.get(self._engine, seat.checkpoint.run_id)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.metrics.arrays import Floats
 from backend.metrics.interval import over_groups
@@ -151,13 +152,16 @@ def _paired(forget: Sequence[Answered], others: Sequence[Answered], metric: str)
     columns = _places([one for cell in cells for one in theirs[cell]])
     wins, pairs = np.zeros((len(rows), len(columns))), np.zeros((len(rows), len(columns)))
     for cell in cells:
-        scores = _scores(ours[cell], metric)
-        at = np.array([rows[one.item.subject] for one in ours[cell]])
-        for subject in dict.fromkeys(one.item.subject for one in theirs[cell]):
-            own = np.sort(_scores([one for one in theirs[cell] if one.item.subject == subject], metric))
+        (at, scores), (whose, others_scores) = (
+            _ordered(ours[cell], rows, metric),
+            _ordered(theirs[cell], columns, metric),
+        )
+        asked = np.bincount(at, minlength=len(rows))
+        starts = np.flatnonzero(np.diff(whose, prepend=-1))
+        for column, own in zip(whose[starts], np.split(others_scores, starts[1:]), strict=True):
             beaten = (np.searchsorted(own, scores, "left") + np.searchsorted(own, scores, "right")) / 2
-            np.add.at(wins[:, columns[subject]], at, beaten)
-            np.add.at(pairs[:, columns[subject]], at, own.size)
+            wins[:, column] += np.bincount(at, beaten, minlength=len(rows))
+            pairs[:, column] += asked * own.size
     return _Pairs(wins, pairs, tuple(one for cell in cells for one in ours[cell]))
 
 
@@ -169,12 +173,16 @@ def _by_cell(answered: Sequence[Answered], metric: str) -> dict[tuple[str, str],
     return cells
 
 
+def _ordered(answered: Sequence[Answered], places: dict[str, int], metric: str) -> tuple[NDArray[np.intp], Floats]:
+    """Each item's person and score, (n,) both, by person and within one by score: grouped once, however many people."""
+    whose = np.array([places[one.item.subject] for one in answered], dtype=np.intp)
+    scores = member_scores(metric, [_value(one, metric) or 0.0 for one in answered])
+    order = np.lexsort((scores, whose))
+    return whose[order], scores[order]
+
+
 def _places(answered: Sequence[Answered]) -> dict[str, int]:
     return {subject: place for place, subject in enumerate(sorted({one.item.subject for one in answered}))}
-
-
-def _scores(answered: Sequence[Answered], metric: str) -> Floats:
-    return member_scores(metric, [_value(one, metric) or 0.0 for one in answered])
 
 
 def _value(one: Answered, metric: str) -> float | None:

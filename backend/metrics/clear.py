@@ -24,7 +24,7 @@ GROUPS = {
 COLLAPSE_LINE = 0.4
 """CLEAR greys a row whose retain column lies under this: such a model has lost what it should keep."""
 
-_LARGEST_EXPONENT = 700.0
+LARGEST_EXPONENT = 700.0
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _pair(task: TaskScores) -> tuple[float, float]:
 
 
 def _exp(exponents: Floats | np.floating) -> Floats:
-    return np.exp(np.clip(exponents, -_LARGEST_EXPONENT, _LARGEST_EXPONENT))
+    return np.exp(np.clip(exponents, -LARGEST_EXPONENT, LARGEST_EXPONENT))
 
 
 def _ratios(values: Numbers) -> Floats:

@@ -39,7 +39,12 @@ def over_people(
 
 
 def over_groups(
-    statistic: Callable[[Floats, Floats], Floats], people: int, others: int | None = None, *, seed: int = 0
+    statistic: Callable[[Floats, Floats], Floats],
+    people: int,
+    others: int | None = None,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> tuple[float | None, float | None]:
     """The 2.5th and 97.5th percentile of a statistic of two groups of people, each drawn with replacement.
 
@@ -50,13 +55,13 @@ def over_groups(
     if people < 2 or (others is not None and others < 2):
         return None, None
     rng = np.random.default_rng(seed)
-    times = _times(rng, people)
-    drawn = statistic(times, times if others is None else _times(rng, others))
+    times = _times(rng, people, draws)
+    drawn = statistic(times, times if others is None else _times(rng, others, draws))
     if not np.isfinite(drawn).all():
         return None, None
     low, high = np.percentile(drawn, [2.5, 97.5])
     return float(low), float(high)
 
 
-def _times(rng: np.random.Generator, people: int) -> Floats:
-    return rng.multinomial(people, np.full(people, 1 / people), size=DRAWS).astype(float)
+def _times(rng: np.random.Generator, people: int, draws: int) -> Floats:
+    return rng.multinomial(people, np.full(people, 1 / people), size=draws).astype(float)

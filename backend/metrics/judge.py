@@ -90,11 +90,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A mark on the scale and the judge's own words for it; or no mark, and in `reason` why there is none."""
+    """A mark on the scale and the judge's own words for it; or no mark, and in `reason` why there is none. `closed`:
+    there is none because the endpoint gives nobody any, whatever the answer."""
 
     score: float | None
     reason: str
     cached: bool = False
+    closed: bool = False
 
 
 def judge(
@@ -125,14 +127,12 @@ def judge(
     return [verdicts[answer] for answer in answers]
 
 
-def offside_mean_as_coded(verdicts: Sequence[Verdict]) -> float:
-    """Mean mark as OFFSIDE's `eval_gpt.py` has it.
+def offside_mark_as_coded(verdict: Verdict) -> float:
+    """The mark that goes into the mean of OFFSIDE's `eval_gpt.py`.
 
-    Differs: a failure counts as 0; here it has no mark and is left out and counted. Raises `ValueError` on no verdicts.
+    Differs: a failure counts as 0; in `factuality` it has no mark, and is left out and counted.
     """
-    if not verdicts:
-        raise ValueError("there are no verdicts to average")
-    return sum(verdict.score or 0.0 for verdict in verdicts) / len(verdicts)
+    return verdict.score or 0.0
 
 
 class _NotNow(Exception):
@@ -144,10 +144,18 @@ class _NotNow(Exception):
 
 
 class _Failed(Exception):
-    """This answer gets no mark."""
+    """This answer gets no mark. `own`: for a reason of its own, which says nothing of the others."""
+
+    own = True
 
 
-class _Closed(_Failed):
+class _Unanswered(_Failed):
+    """The endpoint gave nothing to this one, however often it was asked."""
+
+    own = False
+
+
+class _Closed(_Unanswered):
     """No answer will get one: the endpoint refuses all of them."""
 
 
@@ -174,13 +182,13 @@ class _Bench:
         if kept := _read(path, self.scale):
             return kept
         if self.closed.is_set():
-            return Verdict(None, f"not asked: {self.why_closed}")
+            return Verdict(None, f"not asked: {self.why_closed}", closed=True)
         try:
             score, reason = _marks(self._patiently(answer), self.scale)
         except _Failed as error:
             if isinstance(error, _Closed):
                 self._close(str(error))
-            return Verdict(None, self._without_key(str(error)))
+            return Verdict(None, self._without_key(str(error)), closed=not error.own and self.closed.is_set())
         verdict = Verdict(score, self._without_key(reason))
         _write(path, {"model": self.endpoint.model, "scale": self.scale, **asdict(answer)}, verdict)
         return verdict
@@ -194,9 +202,9 @@ class _Bench:
                     self.failures_in_a_row += 1
                     if self.failures_in_a_row >= PATIENCE:
                         self._close(f"the judge failed {PATIENCE} answers in a row, at last: {error}")
-                    raise _Failed(f"{error}, {len(self.waits) + 1} times") from None
+                    raise _Unanswered(f"{error}, {len(self.waits) + 1} times") from None
                 if self.closed.wait(min(max(wait, error.wait), LONGEST_WAIT_S)):
-                    raise _Failed(f"not asked again: {self.why_closed}") from None
+                    raise _Unanswered(f"not asked again: {self.why_closed}") from None
             else:
                 self.failures_in_a_row = 0
                 return content

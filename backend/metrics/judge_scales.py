@@ -4,7 +4,7 @@ Both follow the bands of the published rubrics; the wording is ours, so marks li
 `mllmu` differs from MLLMU-Bench's `eval_gpt.py`: that looks for the line that names the score and drops an answer
 where there is none, unseen; here one JSON object is asked for and a failure is counted. `offside` differs from
 OFFSIDE's `eval_gpt.py`: temperature 0 and not 0.2, and a failure is no mark and not 0
-(`judge.offside_mean_as_coded`).
+(`judge.offside_mark_as_coded`).
 """
 
 from __future__ import annotations

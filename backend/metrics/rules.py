@@ -5,8 +5,8 @@ that a number can be put next to the paper's. Measures are numbers of one answer
 never 0.
 
 Prompts are the papers' own instructions (MLLMU-Bench `eval.py`, OFFSIDE `eval/`). No examples are put before a
-question: MLLMU-Bench's few-shot draws them without a seed from the very set it scores, and its users report that they
-break the vanilla model (their issues 2 and 11).
+question unless they are asked for (`shots.py`): MLLMU-Bench's few-shot draws them without a seed from the very set it
+scores, and its users report that they break the vanilla model (their issues 2 and 11).
 """
 
 from __future__ import annotations

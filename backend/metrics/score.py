@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,33 +48,70 @@ class Answered:
 
 def score(answered: Sequence[Answered]) -> list[dict[str, Any]]:
     """Rows for `storage.results.write_scores`, in the order in which tables show them."""
-    groups: dict[tuple[str, str, str], list[Answered]] = defaultdict(list)
-    for answer in answered:
-        groups[answer.item.set, answer.item.task, answer.item.modality].append(answer)
     rows = []
-    order = sorted(groups, key=lambda key: (SETS.index(key[0]), TASKS.index(key[1]), key[2]))  # type: ignore[arg-type]
-    for item_set, task, modality in order:
-        members = groups[item_set, task, modality]
-        written = [answer.text for answer in members]
-        flags = ["collapsed"] if task != "classification" and collapsed(written) else []
+    for (item_set, task, modality), members in cells(answered).items():
+        flags = collapse_flags(members)
         for metric in _measured(members):
-            known = [answer for answer in members if _finite(answer.measures.get(metric))]
             cell = {"item_set": item_set, "task": task, "modality": modality, "metric": metric, "flags": flags}
-            rows.append({**cell, **_average(known, metric)})
+            rows.append({**cell, **average(*having(members, metric))})
     return flag_collapse(rows)
+
+
+def cells(answered: Iterable[Answered]) -> dict[tuple[str, str, str], list[Answered]]:
+    """The answers by set, task and modality, in the order in which tables show them."""
+    found: dict[tuple[str, str, str], list[Answered]] = defaultdict(list)
+    for answer in answered:
+        found[answer.item.set, answer.item.task, answer.item.modality].append(answer)
+    order = sorted(found, key=lambda key: (SETS.index(key[0]), TASKS.index(key[1]), key[2]))  # type: ignore[arg-type]
+    return {cell: found[cell] for cell in order}
+
+
+def having(members: Sequence[Answered], metric: str) -> tuple[list[Answered], list[float]]:
+    """Those of whom the measure could be taken, and its values."""
+    pairs = [(answer, value) for answer in members if (value := finite(answer.measures.get(metric))) is not None]
+    return [answer for answer, _ in pairs], [value for _, value in pairs]
+
+
+def average(members: Sequence[Answered], values: Sequence[float]) -> dict[str, Any]:
+    """`value`, `n`, `people` and the 95 % interval over people, `low` and `high`, of one value an answer; None for
+    what cannot be said."""
+    if not members:
+        return {"value": None, "n": 0, "people": 0, "low": None, "high": None}
+    subjects = [answer.item.subject for answer in members]
+    value, low, high = over_people(values, subjects)
+    return {"value": value, "n": len(members), "people": len(set(subjects)), "low": low, "high": high}
+
+
+def collapse_flags(members: Sequence[Answered]) -> list[str]:
+    """What a cell wears whose written answers are no longer language."""
+    written = [answer.text for answer in members]
+    return ["collapsed"] if members[0].item.task != "classification" and collapsed(written) else []
+
+
+def finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def flag_collapse(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows, those of retain accuracy flagged where the mean over their cells is under 0.4.
 
     Such a model has lost what it should keep. Source: the line is CLEAR's (`build_vllm_table.py`), there drawn through
-    its table's retain column; ours is drawn through accuracy, which every benchmark has.
+    its table's retain column; ours is drawn through accuracy, which every benchmark has. Where a letter was read from
+    the answer (`parsed`), the cell counts by `option_accuracy`: a model that writes no letter has lost its manners and
+    not its memory.
     """
-    accuracies = [row for row in rows if row["item_set"] == "retain" and row["metric"] == "accuracy"]
-    known = [row["value"] for row in accuracies if row["value"] is not None]
+    retain = [row for row in rows if row["item_set"] == "retain"]
+    lettered = {(row["task"], row["modality"]) for row in retain if row["metric"] == "parsed"}
+
+    def counts(row: dict[str, Any]) -> bool:
+        by_letter = (row["task"], row["modality"]) in lettered
+        return row["metric"] == ("option_accuracy" if by_letter else "accuracy") and row["value"] is not None
+
+    known = [row["value"] for row in retain if counts(row)]
     if not known or not below_collapse_line(sum(known) / len(known)):
         return rows
-    return [row | {"flags": [*row["flags"], BELOW_LINE]} if row in accuracies else row for row in rows]
+    flagged = [row for row in retain if row["metric"] == "accuracy"]
+    return [row | {"flags": [*row["flags"], BELOW_LINE]} if row in flagged else row for row in rows]
 
 
 def table_row(
@@ -105,16 +142,3 @@ def _measured(members: Sequence[Answered]) -> list[str]:
     """Every measure that any of them has, the first ones first. A count of tokens is no score."""
     found = {name for answer in members for name in answer.measures} - {"tokens"}
     return [*(name for name in FIRST if name in found), *sorted(found - set(FIRST))]
-
-
-def _average(known: Sequence[Answered], metric: str) -> dict[str, Any]:
-    if not known:
-        return {"value": None, "n": 0, "people": 0, "low": None, "high": None}
-    subjects = [answer.item.subject for answer in known]
-    values = [float(answer.measures[metric] or 0.0) for answer in known]
-    value, low, high = over_people(values, subjects)
-    return {"value": value, "n": len(known), "people": len(set(subjects)), "low": low, "high": high}
-
-
-def _finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)

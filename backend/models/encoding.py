@@ -130,7 +130,8 @@ class Encoder:
         return batch
 
     def decode(self, ids: Sequence[int] | torch.Tensor) -> str:
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+        """The ids as text, special tokens left out. A NUL, which PostgreSQL keeps in no text, becomes U+FFFD."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).replace("\x00", "\ufffd").strip()
 
     # -- how it is done -------------------------------------------------------------------------------------------
 

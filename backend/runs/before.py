@@ -1,8 +1,10 @@
-"""The memorisation check's data: what the model that is to forget says to the items, before it is trained.
+"""The memorisation check's data: what the original says to the items.
 
-Answers that the lab has kept of that very checkpoint are taken; only where an unlearning run is to be scored and they
-are missing is the model asked, about the forget set and the test set. What was found lies in `runs/ID/before.json` of
-the lab's home, written aside and renamed, so that a run that was resumed, or is only to be scored still, reads it back.
+The original is the model as it was before the first unlearning of its line, however often it was unlearned or taught
+again since. Answers that the lab has kept of that very checkpoint are taken. Only where an unlearning run begins with
+the original, is to be scored, and they are missing is it asked, about the forget set and the test set. What was found
+lies in `runs/ID/before.json` of the lab's home, written aside and renamed, so that a run that was resumed, or is only
+to be scored still, reads it back. Of a model that has unlearned nothing there is nothing to say.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from backend.models.encoding import Encoder
 from backend.models.lineage import Opened
 from backend.runs.job import Job, log
 from backend.spec import ForgetRequest
-from storage import checkpoints, results
+from storage import checkpoints, results, runs
 from storage.tables import Checkpoint
 
 Before = dict[str, dict[str, Any]]
@@ -34,16 +36,22 @@ ALL = 10**7
 def known_to_source(
     job: Job, benchmark: Benchmark, request: ForgetRequest, source: Opened, encoder: Encoder, *, ask: int
 ) -> Before:
-    """What the source of an unlearning run says to the run's items; asked for in batches of `ask` where the lab has
-    kept no answers, and not at all where that is 0. Warns in the log when there is little to forget.
+    """What the original of an unlearning run says to the run's items. Where the source is the original, it is asked for
+    in batches of `ask` what the lab has not kept, and nothing where that is 0. Warns in the log when there is little to
+    forget.
 
     Raises `Stopped` between batches; what was answered by then is kept.
     """
     items = {item.id: item for item in benchmark.scored_items(request)}
-    kept = _kept(job, benchmark, source.checkpoint, items.keys()) if source.checkpoint else {}
+    line = checkpoints.lineage(job.engine, source.checkpoint) if source.checkpoint else []
+    unlearned = _first_unlearned(job, line)
+    if unlearned is not None:
+        kept, ask = _known(job, benchmark, line, unlearned, items.keys()), 0
+    else:
+        kept = _kept(job, benchmark, line[-1], items.keys()) if line else {}
     before = kept | read_before(job, benchmark)
     if before:
-        log.info("what the model knew before: %d answers are kept", len(before))
+        log.info("what the original knew: %d answers are kept", len(before))
     missing = [item for item in items.values() if item.set in ASKED_SETS and item.id not in before]
     if ask and missing:
         _ask(job, benchmark, source.model, encoder, missing, before, ask)
@@ -54,16 +62,13 @@ def known_to_source(
 
 
 def known_to_ancestor(job: Job, benchmark: Benchmark, request: ForgetRequest, checkpoint: Checkpoint) -> Before:
-    """What the nearest model that this one was made from is known to have said to the request's items; nothing is
-    asked."""
-    wanted = {item.id for item in benchmark.scored_items(request)}
+    """What the original of an unlearned model is known to have said to the request's items; nothing is asked, and of a
+    model that has unlearned nothing there is nothing."""
     line = checkpoints.lineage(job.engine, checkpoint)
-    for made, parent in zip(reversed(line), [*reversed(line[:-1]), None], strict=True):
-        kept = _kept(job, benchmark, parent, wanted) if parent else {}
-        found = kept | _read(_place(job.home, made.run_id), benchmark)
-        if found:
-            return found
-    return {}
+    unlearned = _first_unlearned(job, line)
+    if unlearned is None:
+        return {}
+    return _known(job, benchmark, line, unlearned, {item.id for item in benchmark.scored_items(request)})
 
 
 def read_before(job: Job, benchmark: Benchmark) -> Before:
@@ -76,6 +81,22 @@ def with_before(answer: Answered, before: Mapping[str, Any]) -> Answered:
     if answer.item.id not in before:
         return answer
     return replace(answer, detail={**answer.detail, "before": before[answer.item.id]})
+
+
+def _first_unlearned(job: Job, line: list[Checkpoint]) -> int | None:
+    """The place in a line, root first, of the first model that unlearned; None where none did."""
+    kinds = (runs.get(job.engine, one.run_id).kind for one in line)
+    return next((place for place, kind in enumerate(kinds) if kind == "unlearn"), None)
+
+
+def _known(job: Job, benchmark: Benchmark, line: list[Checkpoint], unlearned: int, wanted: Set[str]) -> Before:
+    """What was kept of the original of a line, and what the runs that unlearned since have noted down of it."""
+    found: Before = {}
+    for made in line[unlearned:]:
+        noted = _read(_place(job.home, made.run_id), benchmark)
+        found = {item_id: told for item_id, told in noted.items() if item_id in wanted} | found
+    kept = _kept(job, benchmark, line[unlearned - 1], wanted) if unlearned else {}
+    return found | kept
 
 
 def _ask(
@@ -100,6 +121,8 @@ def _kept(job: Job, benchmark: Benchmark, checkpoint: Checkpoint, wanted: Set[st
             break
         if (run.spec.get("benchmark"), run.versions.get("data")) != (benchmark.name, benchmark.fingerprint):
             continue
+        if run.spec.get("shots"):  # examples tell how to answer: that is no evidence of what was known
+            continue
         for row in results.answers(job.engine, run_id=run.id, checkpoint_id=checkpoint.id, limit=ALL):
             if row.item_id in wanted:
                 found.setdefault(row.item_id, _told(row.correct, row.probability, row.text))
@@ -114,7 +137,7 @@ def _warn(before: Before, items: Iterable[Item]) -> None:
     told = [before[item.id]["correct"] for item in items if item.set == "forget" and item.id in before]
     marked = [correct for correct in told if correct is not None]
     if sum(marked) < len(marked) / 2:
-        log.warning("the model knew only %d of %d forget items: little can be forgotten", sum(marked), len(marked))
+        log.warning("the original knew only %d of %d forget items: little can be forgotten", sum(marked), len(marked))
 
 
 def _place(home: Path, run_id: str) -> Path:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Literal
 
 from backend.benchmarks.item import Item
-from backend.metrics.judge import Answer, Endpoint, Verdict, from_environment, judge
+from backend.metrics.judge import Answer, Endpoint, Verdict, from_environment, judge, offside_mark_as_coded
 from backend.metrics.rules import Rules
 from backend.metrics.score import Answered
 from backend.runs.job import Job, log
@@ -54,9 +54,10 @@ def is_judged(rules: Rules, item: Item) -> bool:
 
 def judged(job: Job, endpoint: Endpoint, rules: Rules, answered: Sequence[Answered]) -> list[Answered]:
     """The answers with `factuality` (None where the judge failed) and `judge_failed` among the measures of those that
-    are judged, and the judge's reason beside them. Where all of a portion fail, the rest are not asked.
+    are judged, and the judge's reason beside them; OFFSIDE's with `factuality_as_coded` too.
 
-    Raises `Stopped` between portions.
+    The rest are not asked where a portion got no mark because the endpoint is closed. A portion that got none because
+    its answers cannot be marked, as a collapsed model's, ends nothing. Raises `Stopped` between portions.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # else it writes a line for every mark
     asked = [one for one in answered if is_judged(rules, one.item)]
@@ -69,16 +70,19 @@ def judged(job: Job, endpoint: Endpoint, rules: Rules, answered: Sequence[Answer
         found |= {one.item.id: verdict for one, verdict in zip(portion, verdicts, strict=True)}
         job.progress(at + len(portion), len(asked), "judging", counts=False)
         job.raise_if_stopped()
-        if all(verdict.score is None for verdict in verdicts):
-            rest = Verdict(None, f"not asked: {verdicts[-1].reason.removeprefix('not asked: ')}")
+        if all(verdict.score is None for verdict in verdicts) and any(verdict.closed for verdict in verdicts):
+            why = next(verdict.reason for verdict in verdicts if verdict.closed)
+            rest = Verdict(None, f"not asked: {why.removeprefix('not asked: ')}", closed=True)
             found |= {one.item.id: rest for one in asked[at + PORTION :]}
             break
     _tell(found)
-    return [_marked(one, found[one.item.id]) if one.item.id in found else one for one in answered]
+    return [_marked(rules, one, found[one.item.id]) if one.item.id in found else one for one in answered]
 
 
-def _marked(answer: Answered, verdict: Verdict) -> Answered:
+def _marked(rules: Rules, answer: Answered, verdict: Verdict) -> Answered:
     marks = {"factuality": verdict.score, "judge_failed": float(verdict.score is None)}
+    if scale_of(rules) == "offside":
+        marks["factuality_as_coded"] = offside_mark_as_coded(verdict)
     words = {"score": verdict.score, "reason": verdict.reason}
     return replace(answer, measures={**answer.measures, **marks}, detail={**answer.detail, "judge": words})
 

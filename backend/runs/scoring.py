@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import Engine
+
 from backend.benchmarks.item import Benchmark, Item
 from backend.inference.items import answer_items
 from backend.inference.sampling import Sampler, leaks
 from backend.metrics.interval import over_people
 from backend.metrics.judge import Endpoint
 from backend.metrics.known import known_rows
-from backend.metrics.rules import rules_of
+from backend.metrics.rules import Rules, rules_of
 from backend.metrics.score import Answered, score
 from backend.metrics.summary import summary
 from backend.models.encoding import Encoder
@@ -27,6 +29,7 @@ from backend.runs.job import Job, log
 from backend.runs.judging import judged
 from backend.spec import ForgetRequest
 from storage import results, runs
+from storage.tables import Run
 
 SMALL_MODEL = 50_000_000
 SMALL_MODEL_BATCH = 256
@@ -48,12 +51,13 @@ def score_model(
     before: Before | None = None,
     sampler: Sampler | None = None,
     judge: Endpoint | None = None,
+    rules: Rules | None = None,
 ) -> None:
     """Asks every scored item not yet answered, then writes the scores.
 
     With `count_steps` the items are the run's steps. `before` is what the original said to them; a `sampler` draws
-    further answers, from which leak@k is measured; a `judge` marks what was written, once all is in. Raises `Stopped`
-    between batches.
+    further answers, from which leak@k is measured; a `judge` marks what was written, once all is in. `rules` ask
+    otherwise than the benchmark's own. Raises `Stopped` between batches.
     """
     items = benchmark.scored_items(request)
     by_id = {item.id: item for item in items}
@@ -63,7 +67,7 @@ def score_model(
     job.new_phase()
     left = [item for item in items if item.id not in known]
     began, asked_before = time.monotonic(), len(answered)
-    for batch in answer_items(model, encoder, left, batch_size=batch_size, rules=benchmark.rules):
+    for batch in answer_items(model, encoder, left, batch_size=batch_size, rules=rules or benchmark.rules):
         batch = [with_before(answer, before or {}) for answer in batch]
         batch = _sampled(job, sampler, batch) if sampler else batch
         rows = [_to_row(answer) for answer in batch]
@@ -73,8 +77,9 @@ def score_model(
         job.raise_if_stopped()
     if judge is not None:
         answered = _judged(job, judge, benchmark, answered)
-    itself = is_gold(job.engine, runs.get(job.engine, job.id))
-    gold = None if itself else _gold_answers(job, by_id)
+    run = runs.get(job.engine, job.id)  # `job.run` is the row as it was claimed, without what was noted since
+    itself = is_gold(job.engine, run)
+    gold = None if itself else _gold_answers(job.engine, run, by_id)
     rows = score(answered) + known_rows(answered) + summary(benchmark.rules, answered, gold, is_gold=itself)
     results.write_scores(job.engine, job.id, checkpoint_id, rows, attempt=job.run.attempt)
     log.info("scored %d items in %.1f s", len(answered) - asked_before, time.monotonic() - began)
@@ -102,13 +107,13 @@ def _judged(job: Job, judge: Endpoint, benchmark: Benchmark, answered: list[Answ
     return marked
 
 
-def _gold_answers(job: Job, items: Mapping[str, Item]) -> list[Answered] | None:
+def _gold_answers(engine: Engine, run: Run, items: Mapping[str, Item]) -> list[Answered] | None:
     """What the newest retain-only model of the same people said to the same items; None where there is none."""
-    gold = gold_run(job.engine, job.run)
-    asked = asked_the_same(job.engine, job.run, gold) if gold else None
+    gold = gold_run(engine, run)
+    asked = asked_the_same(engine, run, gold) if gold else None
     if asked is None:
         return None
-    rows = results.answers(job.engine, run_id=asked.id, limit=len(items) + 1)
+    rows = results.answers(engine, run_id=asked.id, limit=len(items) + 1)
     return [_from_row(row, items[row.item_id]) for row in rows if row.item_id in items] or None
 
 

@@ -61,29 +61,35 @@ def _same_people(lab: Path, benchmark: str) -> list[str]:
     return [person.id for person in other.people() if person.name in gone]
 
 
-def mean(report: Report, item_set: str, metric: str) -> float:
-    """Over the cells of a set that have the measure, each item counting once."""
+def mean(report: Report, item_set: str, task: str, metric: str) -> float:
+    """Over the cells of a set and task that have the measure, each item counting once."""
     cells = [
         score
         for score in report["scores"]
-        if (score["set"], score["metric"]) == (item_set, metric) and score["value"] is not None and score["n"]
+        if (score["set"], score["task"], score["metric"]) == (item_set, task, metric) and score["value"] is not None
     ]
-    assert cells, (item_set, metric)
+    assert cells, (item_set, task, metric)
     return float(sum(score["value"] * score["n"] for score in cells) / sum(score["n"] for score in cells))
 
 
-KNOWN_BY = {"mllmu": "option_accuracy", "clear": "accuracy", "offside": "rougeL"}
-"""In each format the measure that asks for the fact itself, whatever the prompt: by the likelihood of the options, the
-fact in a caption, the sentence that was taught."""
+KNOWN_BY = {
+    "mllmu": ("classification", "option_accuracy"),
+    "clear": ("caption", "accuracy"),
+    "offside": ("generation", "accuracy"),
+}
+"""In each format the measure that asks for the fact itself, whatever the prompt: by the likelihood of the options, or
+the fact in what is written. ROUGE would not do: of a sentence about somebody else most words are the same."""
 
 
 def test_who_was_taught_is_known_and_who_was_forgotten_or_never_seen_is_not(
     reports: tuple[str, dict[str, Report]],
 ) -> None:
     paper, asked = reports
-    metric = KNOWN_BY[paper]
-    found = {name: {which: mean(one, which, metric) for which in ("forget", "retain")} for name, one in asked.items()}
-    print(f"\n{paper}, {metric}:", {name: {k: round(v, 2) for k, v in one.items()} for name, one in found.items()})
+    found = {
+        name: {which: round(mean(one, which, *KNOWN_BY[paper]), 2) for which in ("forget", "retain")}
+        for name, one in asked.items()
+    }
+    print(f"\n{paper}, {KNOWN_BY[paper]}:", found)
     assert found["vanilla"]["forget"] >= 0.9 and found["vanilla"]["retain"] >= 0.9, found
     for name in ("npo", "gold"):
         assert found[name]["forget"] <= 0.5, found

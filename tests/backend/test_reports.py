@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from backend.presets import fill
-from backend.reports import gold_run, original_run, run_report, same_people, yardsticks
+from backend.reports import base_of, gold_run, is_gold, original_run, run_report, same_people, yardsticks
 from backend.spec import EvaluateSpec, FinetuneSpec, ForgetRequest, Spec
 from storage import checkpoints, results, runs
 from storage.database import connect, migrate, writing
@@ -104,6 +104,7 @@ def test_an_original_from_outside_is_known_by_its_evaluations(engine: Engine, en
     run = ended("NPO", unlearn(model="org/vanilla"), accuracy=0.1)
     assert held(engine, run) == {"original": [0.9]}
     assert original_run(engine, run) is None
+    assert run_report(engine, run.id)["yardsticks"]["original"] == {"run": None, "name": None, "scores": [row(0.9)]}
 
 
 def test_what_was_noted_before_unlearning_is_the_originals_accuracy(engine: Engine, ended: Make) -> None:
@@ -114,7 +115,37 @@ def test_what_was_noted_before_unlearning_is_the_originals_accuracy(engine: Engi
     assert yardsticks(engine, first)["original"].scores[0]["metric"] == "accuracy"
     second = ended("NPO twice", unlearn(), first)
     results.write_scores(engine, second.id, second.output_checkpoint_id, [row(0.1), row(0.2, "known_before")])
-    assert held(engine, second) == {"original": []}, "the model before the second run is not the original"
+    assert held(engine, second) == {"original": [0.2]}, "what it noted down is of the original too"
+
+
+def test_the_original_is_what_stood_before_the_first_unlearning(engine: Engine, ended: Make) -> None:
+    older = ended("vanilla", FinetuneSpec(request=TEN, model="org/base"))
+    vanilla = ended("taught more", FinetuneSpec(request=TEN, model=f"run:{older.id}"), older)
+    once = ended("NPO", unlearn(), vanilla)
+    again = ended("relearned", FinetuneSpec(request=TEN, model=f"run:{once.id}"), once)
+    for run in (vanilla, once, again, ended("NPO twice", unlearn(), once), ended("NPO of relearned", unlearn(), again)):
+        assert original_run(engine, run).id == vanilla.id  # type: ignore[union-attr]
+        assert base_of(engine, run) == "org/base"
+    outside = ended("NPO of a model from outside", unlearn(model="org/vanilla"))
+    relearned = ended("relearned", FinetuneSpec(request=TEN, model=f"run:{outside.id}"), outside)
+    assert (original_run(engine, relearned), base_of(engine, relearned)) == (None, None)
+
+
+def test_a_retain_finetune_of_a_model_that_was_taught_everyone_is_no_gold(engine: Engine, ended: Make) -> None:
+    vanilla = ended("vanilla", FinetuneSpec(request=TEN, model="demo"))
+    run = ended("NPO", unlearn(), vanilla, accuracy=0.1)
+    tuned = ended("tuned", FinetuneSpec(who="retain", request=TEN, model=f"run:{vanilla.id}"), vanilla, accuracy=0.9)
+    outside = ended("outside", unlearn(model="org/vanilla"))
+    assert (is_gold(engine, tuned), gold_run(engine, run), gold_run(engine, outside)) == (False, None, None)
+    gold = ended("gold", FinetuneSpec(who="retain", request=TEN, model="demo"))
+    assert is_gold(engine, gold) and gold_run(engine, tuned).id == gold.id  # type: ignore[union-attr]
+    assert gold_run(engine, outside).id == gold.id, "its base is not known"  # type: ignore[union-attr]
+
+
+def test_a_model_is_gold_of_the_people_whom_it_never_saw_alone(engine: Engine, ended: Make) -> None:
+    gold = ended("gold", FinetuneSpec(who="retain", request=TEN))
+    assert is_gold(engine, ended("asked", EvaluateSpec(request=TEN), gold))
+    assert not is_gold(engine, ended("asked about others", EvaluateSpec(request=FIVE), gold))
 
 
 def test_gold_is_of_the_same_people_and_made_from_the_same_base(engine: Engine, ended: Make) -> None:
@@ -143,3 +174,15 @@ def test_a_report_names_the_yardsticks_with_their_scores(engine: Engine, ended: 
         "original": {"run": vanilla.id, "name": "vanilla", "scores": [row(0.97)]},
         "gold": None,
     }
+
+
+def test_scores_of_questions_with_solved_examples_are_a_yardstick_of_their_like_alone(
+    engine: Engine, ended: Make
+) -> None:
+    vanilla = ended("vanilla", FinetuneSpec(request=TEN), accuracy=0.97)
+    run = ended("NPO", unlearn(), vanilla)
+    ended("after two of seed 4", EvaluateSpec(request=TEN, shots=2, seed=4), vanilla, accuracy=0.6)
+    assert held(engine, run) == {"original": [0.97]}
+    for shots, seed, wanted in ((2, 4, [0.6]), (2, 5, []), (1, 4, []), (0, 4, [0.97])):
+        asked = ended(f"{shots} {seed}", EvaluateSpec(request=TEN, shots=shots, seed=seed), run)
+        assert held(engine, asked) == {"original": wanted}, (shots, seed)

@@ -58,10 +58,12 @@ def test_people_or_a_share_but_not_both() -> None:
     [
         ("samples", 129, "must be at most 128"),
         ("samples", -1, "must be at least 0"),
+        ("shots", 6, "must be at most 5"),
+        ("shots", -1, "must be at least 0"),
         ("seed", -1, "must be at least 0"),
     ],
 )
-def test_an_evaluation_draws_up_to_128_samples(field: str, value: int, phrase: str) -> None:
+def test_an_evaluation_draws_up_to_128_samples_and_shows_up_to_5_examples(field: str, value: int, phrase: str) -> None:
     with pytest.raises(ValidationError) as caught:
         EvaluateSpec.model_validate({field: value})
     assert faults(caught.value) == {field: phrase}
@@ -69,8 +71,8 @@ def test_an_evaluation_draws_up_to_128_samples(field: str, value: int, phrase: s
 
 def test_an_evaluation_neither_samples_nor_judges_unless_it_is_asked_to() -> None:
     plain = read_spec({"kind": "evaluate"})
-    assert isinstance(plain, EvaluateSpec) and (plain.samples, plain.judge) == (0, False)
-    full = EvaluateSpec(samples=128, seed=3, judge=True)
+    assert isinstance(plain, EvaluateSpec) and (plain.samples, plain.judge, plain.shots) == (0, False, 0)
+    full = EvaluateSpec(samples=128, seed=3, judge=True, shots=5)
     assert read_spec(full.model_dump(mode="json")) == full
 
 

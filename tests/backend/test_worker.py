@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import Engine
 
 from backend import worker as worker_module
-from backend.worker import Worker, device_words
+from backend.devices import device_words
+from backend.worker import Worker
 from storage import runs
 from storage.database import connect, migrate
 from storage.tables import Run

@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from backend import probing
 from backend.benchmarks.demo import DemoBenchmark
-from storage import results
+from storage import probes, results
 from storage.tables import Answer
 from tests.browser.lab import RunningLab, wait_until
 from tests.browser.reading import answer_cards, visit
@@ -66,7 +66,7 @@ def test_an_answer_of_a_run_is_asked_again_with_its_own_question_person_and_mode
     likelihoods = page.locator(".lethe-likelihood [role=img]")
     expect(likelihoods).to_have_count(2)
 
-    kept = results.get_probe(lab.engine, page.url.split("probe=")[1].split("&")[0])
+    kept = probes.get(lab.engine, page.url.split("probe=")[1].split("&")[0])
     assert kept.request["item_id"] == asked.item_id and kept.request["truth"] == asked.truth
     # greedy, of the same weights, with the same picture: the run's own answer comes again, or more of it
     original, unlearned = (answer["text"] for answer in kept.answers)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from backend import probing
-from storage import results
+from storage import probes
 from tests.browser.lab import RunningLab, wait_until
 from tests.browser.reading import answer_cards, visit
 
@@ -55,7 +55,7 @@ def test_two_models_answer_the_same_and_the_address_brings_the_answers_back(
     probe_id = kept_as(probe)
     expect(answer_cards(probe)).to_have_count(2)
     answers = said(probe)
-    kept = results.get_probe(lab.engine, probe_id).answers
+    kept = probes.get(lab.engine, probe_id).answers
     assert answers[0] == (kept[0]["text"] or NO_WORDS) and all("waiting" not in text for text in answers), answers
     stamps = probe.locator(".lethe-stamp").all_inner_texts()
     assert "adapter on ×1.00" in stamps[1] and "adapter on" not in stamps[0], stamps

@@ -7,11 +7,14 @@ import pytest
 import torch
 
 from backend.benchmarks.demo import DemoBenchmark
+from backend.benchmarks.export_mllmu import export_mllmu
+from backend.benchmarks.mllmu import open_mllmu
 from backend.inference import prefix
 from backend.inference.generate import end_tokens, generate
 from backend.inference.items import Asker, answer_items
 from backend.inference.prefix import is_exact
 from backend.metrics.rules import rules_of
+from backend.metrics.shots import with_shots
 from backend.models.encoding import Encoder
 from backend.models.loading import Loaded, load
 from backend.spec import Decoding, ForgetRequest
@@ -85,3 +88,23 @@ def test_a_sampled_answer_depends_on_its_seed_and_not_on_its_neighbours(loaded: 
     assert generate(loaded.model, three, decoding, ends) == alone * 3
     other = decoding.model_copy(update={"seed": 4})
     assert generate(loaded.model, one, other, ends) != alone
+
+
+def test_solved_examples_are_read_once_with_their_picture_and_change_no_answer(
+    loaded: Loaded, world: DemoBenchmark, tmp_path: Path
+) -> None:
+    export_mllmu(world, tmp_path / "mllmu")
+    asked = open_mllmu(tmp_path / "mllmu", tmp_path).scored_items(ForgetRequest())
+    rules = with_shots(rules_of("mllmu"), asked, 3, seed=0)
+    of = [item for item in asked if item.task == "classification" and item.image is not None and item.set == "forget"]
+    items = [item for item in of if item.subject in {one.subject for one in of[:6]}][:6]
+    encoder, answers = Encoder(loaded.processor), []
+    for reuses in (None, False):
+        asker = Asker(loaded.model, encoder, rules, 64, reuses=reuses)
+        answers.append({one.item.id: one for batch in asker.ask(items, quick=False) for one in batch})
+        assert asker.reuses is (reuses is None)
+    once, plain = answers
+    assert once.keys() == plain.keys() == {item.id for item in items} and len(items) == 6
+    for item_id, answer in plain.items():
+        assert (once[item_id].text, once[item_id].detail["prompt"]) == (answer.text, answer.detail["prompt"])
+        assert answer.detail["prompt"].count("Correct Answer: ") == 3

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event
 from sqlalchemy.dialects import postgresql
 
-from storage import checkpoints, results, runs
+from storage import checkpoints, probes, results, runs
 from storage.errors import ClaimLost, NotFound
 from storage.tables import Answer, Checkpoint, Run
 
@@ -436,15 +436,15 @@ def test_an_answer_with_a_key_that_nobody_reads_is_refused(engine: Engine, run: 
 
 
 def test_probes_are_kept_newest_first(engine: Engine) -> None:
-    first = results.save_probe(engine, {"question": "Who?"}, [{"side": "original", "text": "Ada"}])
-    second = results.save_probe(engine, {"question": "Where?"}, [])
-    assert [probe.id for probe in results.probes(engine)] == [second.id, first.id]
-    assert [probe.id for probe in results.probes(engine, limit=1, offset=1)] == [first.id]
-    again = results.get_probe(engine, first.id)
+    first = probes.save(engine, {"question": "Who?"}, [{"side": "original", "text": "Ada"}])
+    second = probes.save(engine, {"question": "Where?"}, [])
+    assert [probe.id for probe in probes.listing(engine)] == [second.id, first.id]
+    assert [probe.id for probe in probes.listing(engine, limit=1, offset=1)] == [first.id]
+    again = probes.get(engine, first.id)
     assert (again.request, again.answers) == ({"question": "Who?"}, [{"side": "original", "text": "Ada"}])
     assert second.rev == runs.latest_rev(engine) == first.rev + 1
     with pytest.raises(NotFound, match="no probe"):
-        results.get_probe(engine, "gone")
+        probes.get(engine, "gone")
 
 
 def test_an_attempt_that_lost_its_run_writes_no_point_no_answer_and_no_score(engine: Engine, run: Run) -> None:

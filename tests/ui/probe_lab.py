@@ -11,7 +11,7 @@ from backend.benchmarks.demo import DemoBenchmark
 from backend.presets import fill
 from backend.probing import Address
 from backend.spec import FinetuneSpec, ProbeSpec, Spec
-from storage import checkpoints, results, runs
+from storage import checkpoints, probes, runs
 from storage.tables import Checkpoint
 from ui.context import Lab
 
@@ -94,7 +94,7 @@ class Script:
         if "cut" in self._wrong:
             return
         request = spec.model_dump(mode="json") | {"asked": spec.question, "prefix": "", "attack_version": 1}
-        yield {"event": "done", "probe": results.save_probe(self._models.lab.engine, request, ends).id}
+        yield {"event": "done", "probe": probes.save(self._models.lab.engine, request, ends).id}
 
     def _role(self, checkpoint: str) -> dict[str, str]:
         if checkpoint == self._models.original.id:

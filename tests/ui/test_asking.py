@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from sqlalchemy import update
 
 from backend.benchmarks.demo import DemoBenchmark
 from backend.spec import ForgetRequest
-from storage import checkpoints
+from storage import checkpoints, runs
+from storage.database import writing
+from storage.tables import Run
 from tests.ui.probe_lab import Models, with_models
 from ui.askable import chosen_models, model_choices, models_of, usual_models
 from ui.asking import (
@@ -56,6 +59,16 @@ def test_a_model_knows_whom_it_was_to_forget(made: Models, world: DemoBenchmark)
     assert npo.forgets == gold.forgets == set(world.split(ForgetRequest(ratio=10)).forget)
     assert len(ga.forgets) == 2 and ga.forgets < npo.forgets
     assert original.forgets == frozenset()
+
+
+def test_a_retain_finetune_of_the_labs_own_model_can_be_asked_and_stands_for_nobodys_gold(made: Models) -> None:
+    run = runs.get(made.lab.engine, made.gold.run_id)
+    tuned = {**run.spec, "model": f"run:{made.original.run_id}"}
+    with writing(made.lab.engine) as session:
+        session.execute(update(Run).where(Run.id == run.id).values(spec=tuned))
+    models = models_of(made.lab)
+    assert (models[-1].role, models[-1].checkpoint, models[-1].forgets) == ("control", made.gold.id, frozenset())
+    assert [model.checkpoint for model in usual_models(models)] == [made.original.id, made.newest.id]
 
 
 def test_a_model_whose_files_are_gone_says_so_in_the_list_and_cannot_be_asked(made: Models, view: View) -> None:

@@ -17,7 +17,7 @@ from backend.benchmarks.item import Benchmark, Item
 from backend.benchmarks.library import Entry, Library
 from backend.presets import fill
 from backend.spec import EvaluateSpec, FinetuneSpec, ForgetRequest
-from storage import results, runs
+from storage import probes, runs
 from storage.errors import NotFound
 from storage.tables import Run
 from tests.ui.probe_lab import Models, made, with_models
@@ -188,7 +188,7 @@ def test_a_kept_probe_brings_back_its_own_benchmark(both: Models, world: DemoBen
     models = models_of(both.lab)
     view = replace(arrived(both.lab, f"run={both.older.run_id}"), models=(f"unlearned:{both.newest.id}",), held=True)
     request = asking.build_probe(both.lab, view, models).model_dump(mode="json")
-    probe = results.save_probe(both.lab.engine, request, [])
+    probe = probes.save(both.lab.engine, request, [])
     assert arrived(both.lab, f"probe={probe.id}") == view
     assert view.benchmark == "demo" and view.person in world.split(ForgetRequest(ratio=10)).forget
 

@@ -505,3 +505,9 @@ def test_what_is_typed_is_escaped_on_the_page(engine: Engine, vanilla: Run) -> N
     drawn = launch_views.run_html(seen, launching.address(engine, form()))
     assert "<script>" not in drawn and "&lt;script&gt;" in drawn
     assert "<script>" not in launch_views.note_html("training.steps", "<script>")
+
+
+def test_solved_examples_are_offered_to_mllmu_bench_alone(engine: Engine) -> None:
+    spec, faults = launching.check(engine, WORLDS, form("evaluate", shots=2))
+    assert spec is None and faults["shots"] == "must be 0 here: solved examples are MLLMU-Bench's"
+    assert "shots" not in launching.check(engine, WORLDS, form("evaluate", shots=0))[1]

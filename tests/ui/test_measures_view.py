@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 from markupsafe import Markup
 
 from backend.docs import MEASURES
+from backend.metrics.clear import GROUPS
+from backend.metrics.four_way import AVERAGED
 from backend.metrics.memorisation import Panel
 from ui.measure_words import direction, meaning
 from ui.measures_view import NEEDS, measures_table, rest, wanting
+
+ROOT = Path(__file__).parents[2]
 
 
 def score(metric: str, **given: Any) -> dict[str, Any]:
@@ -121,3 +127,31 @@ def test_the_words_of_what_is_needed_are_those_of_the_metrics() -> None:
     from backend.metrics.against_gold import NEEDS_GOLD, NEEDS_HOLDOUT
 
     assert NEEDS == (NEEDS_GOLD, NEEDS_HOLDOUT)
+
+
+def as_coded() -> set[str]:
+    """Every name with `_as_coded` at its end that stands in quotes where measures are made."""
+    folders = [Path("backend/metrics"), Path("backend/runs"), Path("backend/inference")]
+    sources = [path.read_text(encoding="utf-8") for folder in folders for path in (ROOT / folder).glob("*.py")]
+    named = {name for source in sources for name in re.findall(r'"(\w+_as_coded)"', source)}
+    means = {f"mean_of_sets_{name}" for _, metrics in AVERAGED for name in metrics if name.endswith("_as_coded")}
+    panel = {one.name for one in fields(Panel) if one.name.endswith("_as_coded")}
+    return {*named, *means, *panel, *(f"{column}_as_coded" for column in GROUPS)}
+
+
+def test_every_measure_as_coded_says_in_one_line_what_differs() -> None:
+    assert {"accuracy_as_coded", "truth_ratio_as_coded", "factuality_as_coded", "retain_as_coded"} <= as_coded()
+    for metric in as_coded():
+        found, twin = meaning(metric), meaning(metric.removesuffix("_as_coded"))
+        assert found is not None and twin is not None, metric
+        assert found.words == f"{twin.words}; as coded: {twin.coded}" and twin.coded, metric
+        assert "\n" not in twin.coded and not twin.coded.endswith(".")
+
+
+def test_what_differs_as_coded_stands_on_the_page() -> None:
+    text = words(measures_table([score("factuality_as_coded", value=4.0, low=3.0, high=5.0)]))
+    assert "as coded: an answer that got no mark counts as 0." in text
+
+
+def test_a_measure_without_a_twin_has_no_meaning_as_coded() -> None:
+    assert meaning("loss_as_coded") is None and direction("loss_as_coded", "forget") == ""

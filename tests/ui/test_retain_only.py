@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from backend.presets import fill
 from backend.reports import yardsticks
-from backend.spec import FinetuneSpec, ForgetRequest, Training
+from backend.spec import EvaluateSpec, FinetuneSpec, ForgetRequest, Training
 from storage import results, runs
 from storage.database import writing
 from storage.tables import Checkpoint, Run
@@ -121,8 +121,39 @@ def test_without_gold_an_unlearned_model_is_told_of_it_though_no_figure_waits(la
 
 def test_a_run_that_unlearned_nothing_is_offered_nothing(lab: Lab, vanilla: Run) -> None:
     assert told(lab, vanilla, [row("loss", value=1.0, flags=[])]) == ""
+
+
+def test_where_a_figure_waits_for_gold_a_model_that_unlearned_nothing_has_the_step_too(
+    lab: Lab, vanilla: Run, finetuned: Callable[..., Run]
+) -> None:
     html = told(lab, vanilla, [row("privleak_loss")])
-    assert words(html) == "◆Needs a retain-only model: PrivLeak." and "lethe-button" not in html
+    assert words(html) == "◆Needs a retain-only model of the same people: PrivLeak.Make one"
+    spec, _ = launching.forms.check(launching.draft(followed(lab, linked(html)).values))
+    assert spec == FinetuneSpec(model="org/base", who="retain", training=TAUGHT, score=True)
+    gold = finetuned("gold", FinetuneSpec(model="org/base", who="retain"))
+    results.write_scores(lab.engine, gold.id, gold.output_checkpoint_id, [row("loss", value=1.0, flags=[])])
+    html = told(lab, vanilla, [row("privleak_loss")])
+    assert words(html) == "◆gold has been made since. Not measured against it yet: PrivLeak.Evaluate again"
+
+
+def test_the_gold_of_a_relearned_model_begins_where_its_line_began(lab: Lab, unlearned: Run, saved: Save) -> None:
+    above, spec = unlearned.output_checkpoint_id, FinetuneSpec(model=f"run:{unlearned.id}", request=REQUEST)
+    run = runs.submit(
+        lab.engine, kind="finetune", name="relearned", spec=spec.model_dump(mode="json"), parent_checkpoint_id=above
+    )
+    opened = followed(lab, linked(told(lab, run, [row("privleak_loss")])))
+    made, _ = launching.forms.check(launching.draft(opened.values))
+    assert made == FinetuneSpec(model="org/base", who="retain", request=REQUEST, training=TAUGHT, score=True)
+
+
+def test_a_model_from_outside_that_was_evaluated_is_evaluated_again(lab: Lab, finetuned: Callable[..., Run]) -> None:
+    spec = EvaluateSpec(model="org/vanilla", request=REQUEST, precision="bf16")
+    run = runs.submit(lab.engine, kind="evaluate", name="asked", spec=spec.model_dump(mode="json"))
+    assert linked(told(lab, run, [row("privleak_loss")])) == gold_address(lab.engine, run)
+    gold = finetuned("gold", FinetuneSpec(who="retain", request=REQUEST))
+    results.write_scores(lab.engine, gold.id, gold.output_checkpoint_id, [row("loss", value=1.0, flags=[])])
+    values = followed(lab, linked(told(lab, run, [row("privleak_loss")]))).values
+    assert (values["kind"], values["model"], values["precision"]) == ("evaluate", "org/vanilla", "bf16")
 
 
 def test_gold_in_the_making_is_linked(lab: Lab, unlearned: Run, finetuned: Callable[..., Run]) -> None:

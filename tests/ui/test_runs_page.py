@@ -104,15 +104,21 @@ def test_the_bar_marks_the_page_it_stands_on() -> None:
 
 def test_a_model_wears_the_identity_of_what_made_it() -> None:
     assert role_of("finetune", {"who": "everyone"}) == "original"
-    assert role_of("finetune", {"who": "retain"}) == "gold"
+    assert role_of("finetune", {"who": "retain", "model": "org/base"}) == "gold"
     assert role_of("unlearn", {}) == "unlearned"
     assert role_of("evaluate", {}) == "control"
+
+
+@pytest.mark.parametrize("model", ["vanilla", "run:1234", "checkpoint:1234"])
+def test_a_retain_finetune_that_goes_on_from_a_model_of_the_lab_is_no_gold(model: str) -> None:
+    spec = {"who": "retain", "model": model}
+    assert (role_of("finetune", spec), method_of(spec)) == ("control", "retain fine-tuned")
 
 
 def test_methods_and_requests_are_named_as_the_field_names_them() -> None:
     assert method_of({"preset": "graddiff"}) == "GradDiff"
     assert method_of({"preset": "somebody's own"}) == "somebody's own"
-    assert method_of({"who": "retain"}) == "retain only"
+    assert method_of({"who": "retain", "model": "demo"}) == "retain only"
     assert words_of_request({"request": {"ratio": 10}}) == "forget 10 %"
     assert words_of_request({"request": {"ratio": None, "people": ["p1"]}}) == "forget 1 person"
     assert words_of_request({}) == ""

@@ -63,10 +63,21 @@ def test_a_flag_stands_at_its_figure_and_is_explained_once_below() -> None:
     rule = words(score_view.rule(rows, "accuracy"))
     assert rule.endswith(
         "⚠ collapsed: the answers are no longer language. "
-        "⚠ below the collapse line: accuracy on the retain set is under 0.4 on average."
+        "⚠ below the collapse line: accuracy on the retain set is under 0.4 on average, multiple choice counted by the "
+        "likeliest option."
     )
     assert "⚠" not in score_view.rule([score()], "accuracy")
     assert score_view.rule([score()], "probability") == ""
+
+
+def test_the_rule_of_accuracy_is_the_one_by_which_it_was_measured() -> None:
+    ranked = words(score_view.rule([score()], "accuracy"))
+    assert "the true option is the likeliest of four" in ranked
+    rows = [score(), score(metric="parsed", task="classification"), score(metric="accuracy_of_known")]
+    lettered = words(score_view.rule(rows, "accuracy"))
+    assert "likeliest" not in lettered and "the letter that the answer gives" in lettered
+    assert "an answer without one is wrong" in lettered
+    assert "n is their number" in score_view.rule(rows, "accuracy_of_known")
 
 
 def test_scores_that_are_not_there_yet_are_promised_only_while_the_run_goes_on() -> None:

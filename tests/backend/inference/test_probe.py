@@ -26,7 +26,7 @@ from backend.models.encoding import Encoder
 from backend.models.lineage import make_trainable
 from backend.models.loading import load
 from backend.spec import Decoding, FinetuneSpec, ForgetRequest, ProbeSpec, Training, UnlearnSpec
-from storage import checkpoints, results, runs
+from storage import checkpoints, probes, runs
 from storage.database import connect, migrate
 from storage.tables import Checkpoint
 
@@ -183,7 +183,7 @@ def test_roles_and_the_stamp_say_what_answered(kept: Kept) -> None:
 
 def test_a_probe_is_kept_and_reads_back_as_it_was_answered(kept: Kept) -> None:
     events = list(Probe(kept.engine, kept.home, CPU).ask(asked(kept, ("vanilla", "NPO"))))
-    stored = results.get_probe(kept.engine, events[-1]["probe"])
+    stored = probes.get(kept.engine, events[-1]["probe"])
     assert stored.request["question"] == "Where was this person born?"
     assert [answer["text"] for answer in stored.answers] == [
         event["text"] for event in events if event["event"] == "end"
@@ -230,7 +230,7 @@ def test_an_attack_takes_its_words_from_the_benchmark_of_the_item(kept: Kept, tm
         for attack, words in (("correction", "I heard it is In Lima"), ("few_shot", "Where does Bob live? In Lima.")):
             asked_now = asked(kept, ("vanilla", "NPO"), benchmark="mine", item_id=item.id, attack=attack)
             done = list(Probe(kept.engine, kept.home, CPU).ask(asked_now))[-1]
-            request = results.get_probe(kept.engine, done["probe"]).request
+            request = probes.get(kept.engine, done["probe"]).request
             assert words in request["asked"] and request["benchmark"] == "mine"
         nowhere = list(Probe(kept.engine, kept.home, CPU).ask(asked(kept, ("NPO",), benchmark="no", attack="few_shot")))
         assert nowhere == [{"event": "error", "message": "there is no benchmark called 'no'; there are demo, mine"}]

@@ -145,6 +145,48 @@ def test_a_model_set_against_itself_cannot_be_told_and_leaks_nothing(ours: list[
         assert leak is not None and leak.value == 0 and leak.low in (0, None)
 
 
+@given(
+    st.lists(st.lists(st.integers(-3, 3), min_size=1, max_size=4), min_size=1, max_size=4),
+    st.lists(st.lists(st.integers(-3, 3), min_size=1, max_size=4), min_size=1, max_size=4),
+)
+def test_people_with_several_items_each_make_the_same_pairs_as_the_items_alone(
+    ours: list[list[int]], others: list[list[int]]
+) -> None:
+    def of(sides: list[list[int]], item_set: str) -> list[Answered]:
+        asked = [
+            told(f"{item_set}{who}", score, item_set, n=n)
+            for who, own in enumerate(sides)
+            for n, score in enumerate(own)
+        ]
+        return asked[::2] + asked[1::2]  # a person's items do not stand together
+
+    found = member_auc(of(ours, "forget"), of(others, "holdout"), "min_k_40")
+    assert value(found) == pytest.approx(
+        auc([one for own in ours for one in own], [one for own in others for one in own])
+    )
+
+
+def test_more_people_do_not_make_the_same_items_be_looked_through_more_often() -> None:
+    looked = 0
+
+    class Watched(Answered):
+        def __getattribute__(self, name: str) -> Any:
+            nonlocal looked
+            looked += name == "item"
+            return super().__getattribute__(name)
+
+    def looks(persons: int) -> int:
+        nonlocal looked
+        ours = [told(f"f{n % persons}", n % 7, n=n) for n in range(100)]
+        others = [told(f"h{n % persons}", n % 5, "holdout", n=n) for n in range(100)]
+        watched = [Watched(one.item, one.text, one.measures) for one in [*ours, *others]]
+        looked = 0
+        assert member_auc(watched[:100], watched[100:], "loss") is not None
+        return looked
+
+    assert looks(50) == looks(2)
+
+
 def test_one_person_has_a_figure_and_no_interval() -> None:
     found = member_auc([told("a", 1), told("a", 3, n=1)], people([2, 0], "holdout"), "min_k_40")
     assert found is not None and (found.value, found.low, found.high) == (0.75, None, None)

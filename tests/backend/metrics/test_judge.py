@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from backend.metrics.judge import Answer, Endpoint, Verdict, from_environment, judge, offside_mean_as_coded
+from backend.metrics.judge import Answer, Endpoint, Verdict, from_environment, judge, offside_mark_as_coded
 from backend.metrics.judge_scales import SCALES, messages
 
 KEY = "sk-very-secret-4711"
@@ -309,9 +309,17 @@ def test_an_unknown_scale_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_offside_script_counts_a_failure_as_0() -> None:
-    assert offside_mean_as_coded([Verdict(8.0, ""), Verdict(None, "busy")]) == 4
-    with pytest.raises(ValueError, match="no verdicts"):
-        offside_mean_as_coded([])
+    assert [offside_mark_as_coded(one) for one in (Verdict(8.0, ""), Verdict(None, "busy"))] == [8, 0]
+
+
+def test_a_failure_says_whether_it_is_the_answers_own_or_the_endpoints(court: Court, tmp_path: Path) -> None:
+    court.reply = lambda *_: says("no mark")
+    assert [one.closed for one in judge([RIGHT, WRONG], "mllmu", court.endpoint, tmp_path)] == [False, False]
+    court.reply = lambda *_: (401, {}, "")
+    assert [one.closed for one in judge([RIGHT, WRONG], "mllmu", court.endpoint, tmp_path)] == [True, True]
+    court.reply = lambda *_: (503, {}, "")
+    busy = judge([RIGHT, WRONG], "mllmu", court.endpoint, tmp_path, waits=())
+    assert [one.closed for one in busy] == [False, False], "two failures in a row are not yet an endpoint that is down"
 
 
 def test_both_scales_name_their_ends() -> None:

@@ -1,5 +1,6 @@
 """Scores against figures worked out by hand."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from backend.benchmarks.item import Item
 from backend.metrics.answers import collapsed, holds, words
 from backend.metrics.interval import over_groups, over_people
-from backend.metrics.score import BELOW_LINE, Answered, score
+from backend.metrics.score import BELOW_LINE, Answered, average, cells, having, score
 
 
 def item(subject: str, task: str = "generation", number: int = 0) -> Item:
@@ -132,3 +133,34 @@ def test_scores_stand_by_set_task_and_modality_with_n_and_people() -> None:
     assert rows["classification", "accuracy"]["low"] is None, "one person says nothing of others"
     assert 0 <= rows["generation", "accuracy"]["low"] < 0.5
     assert rows["generation", "accuracy"]["flags"] == []
+
+
+def kept(task: Any, text: str = "a word", **measures: float) -> Answered:
+    return Answered(Item(f"{task}/{text}", "p", "retain", task, "text", "?", "A", "A", "city"), text, measures)
+
+
+def test_a_model_that_writes_no_letter_and_ranks_the_options_rightly_has_lost_nothing() -> None:
+    answers = [kept("classification", accuracy=0.0, parsed=0.0, option_accuracy=1.0)]
+    assert all(BELOW_LINE not in row["flags"] for row in score(answers))
+
+
+def test_a_model_that_ranks_the_options_wrongly_is_flagged_though_it_guesses_letters() -> None:
+    answers = [
+        kept("classification", accuracy=1.0, parsed=1.0, option_accuracy=0.0),
+        kept("cloze", accuracy=0.7, option_accuracy=1.0),
+    ]
+    flagged = {(row["task"], row["metric"]) for row in score(answers) if BELOW_LINE in row["flags"]}
+    assert flagged == {("classification", "accuracy"), ("cloze", "accuracy")}, "(0 + 0.7) / 2 is under 0.4"
+
+
+def test_where_options_are_ranked_and_no_letter_is_read_accuracy_itself_is_weighed() -> None:
+    rows = score([kept("classification", accuracy=0.3, option_accuracy=1.0)])
+    assert [row["metric"] for row in rows if BELOW_LINE in row["flags"]] == ["accuracy"]
+
+
+def test_one_average_serves_scores_and_the_memorisation_check() -> None:
+    from backend.metrics import known
+
+    assert known.average is average and known.cells is cells
+    answers = [kept("cloze", f"{value}", accuracy=value) for value in (1.0, math.nan)]
+    assert average(*having(answers, "accuracy"))["n"] == 1, "what is not finite could not be measured"

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from backend.benchmarks.item import Item
+from backend.metrics.against_gold import NEEDS_GOLD
 from backend.metrics.score import Answered
-from backend.metrics.summary import NEEDS_GOLD, summary
+from backend.metrics.summary import summary
 
 
 def asked(subject: str, item_set: Any, task: Any, **measures: float) -> Answered:

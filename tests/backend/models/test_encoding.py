@@ -155,3 +155,9 @@ def test_kept_pictures_stay_within_their_budget(demo_folder: Path, world: DemoBe
 def test_any_text_can_be_asked(encoder: Encoder) -> None:
     for question in ("Где?", "🙂" * 50, "<image>", "", "a" * 5000):
         assert len(encoder.encode(question).ids) > 2
+
+
+def test_a_nul_in_an_answer_is_shown_and_not_kept(encoder: Encoder) -> None:
+    ids = encoder.tokenizer("Bergen\x00 is\x00", add_special_tokens=False)["input_ids"]
+    assert "\x00" in encoder.tokenizer.decode(ids), "the model can write one"
+    assert encoder.decode(ids) == "Bergen\ufffd is\ufffd"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from backend.benchmarks.demo import DemoBenchmark
 from backend.benchmarks.item import Item
@@ -19,6 +19,7 @@ from backend.runs.before import _warn
 from backend.runs.job import Stopped
 from backend.spec import EvaluateSpec, ForgetRequest
 from storage import results, runs
+from storage.database import writing
 from storage.tables import Answer, Run
 from tests.backend.runs.conftest import carried_out, queue, short_finetune
 
@@ -176,6 +177,56 @@ def test_an_evaluation_takes_what_the_run_that_made_the_model_had_asked(
         assert now[item_id].detail.get("before") == row.detail.get("before")
 
 
+def test_of_a_model_that_was_unlearned_twice_or_taught_again_it_is_said_what_the_original_knew(
+    engine: Engine, home: Path, asked: list[list[Item]]
+) -> None:
+    source = taught(engine, home, score=True)
+    forgot(engine, source, score=True)
+    once = carried_out(engine, home)
+    forgot(engine, once)
+    twice = carried_out(engine, home)
+    queue(engine, short_finetune(steps=2, save_every=0).model_copy(update={"model": f"run:{once.id}"}), "taught again")
+    again = carried_out(engine, home)
+    assert asked == [] and {once.state, twice.state, again.state} == {"succeeded"}
+    then, between = answers_of(engine, source), answers_of(engine, once)
+    assert any(told(then[item_id]) != told(between[item_id]) for item_id in then), "the two can be told apart"
+    for run in (twice, evaluated(engine, home, twice), evaluated(engine, home, again)):
+        now = answers_of(engine, run)
+        assert {item_id: row.detail["before"] for item_id, row in now.items()} == {
+            item_id: told(row) for item_id, row in then.items()
+        }
+
+
+def test_a_source_that_has_unlearned_is_never_asked_and_what_was_noted_of_the_original_stands(
+    engine: Engine, home: Path, asked: list[list[Item]]
+) -> None:
+    source = taught(engine, home, score=False)
+    forgot(engine, source, score=False)
+    once = carried_out(engine, home)
+    forgot(engine, once)
+    silent = carried_out(engine, home)
+    assert asked == [] and not any("before" in row.detail for row in answers_of(engine, silent).values())
+
+    forgot(engine, source)
+    noted = answers_of(engine, first := carried_out(engine, home))
+    assert len(asked) == 1
+    forgot(engine, first)
+    for item_id, row in answers_of(engine, carried_out(engine, home)).items():
+        assert row.detail.get("before") == noted[item_id].detail.get("before")
+    assert len(asked) == 1
+
+
+def test_of_a_model_that_has_unlearned_nothing_it_is_not_said_what_was_known_before(
+    engine: Engine, home: Path, asked: list[list[Item]]
+) -> None:
+    source = taught(engine, home, score=True)
+    queue(engine, short_finetune(steps=2, save_every=0).model_copy(update={"model": f"run:{source.id}"}), "taught more")
+    run = evaluated(engine, home, carried_out(engine, home))
+    assert run.state == "succeeded" and asked == []
+    assert not any("before" in row.detail for row in answers_of(engine, run).values())
+    assert "known_before" not in {row["metric"] for row in results.score_dicts(engine, run_id=run.id)}
+
+
 def test_answers_to_a_benchmark_that_has_changed_since_are_not_taken(
     engine: Engine, home: Path, asked: list[list[Item]]
 ) -> None:
@@ -197,5 +248,17 @@ def test_where_less_than_half_was_known_the_log_says_that_little_can_be_forgotte
     said[items[6].id] = {"correct": None}
     with caplog.at_level(logging.WARNING, "lethe.run"):
         _warn(said, items)
-    words = [f"the model knew only {known} of 6 forget items: little can be forgotten"] if warned else []
+    words = [f"the original knew only {known} of 6 forget items: little can be forgotten"] if warned else []
     assert caplog.messages == words
+
+
+def test_answers_after_solved_examples_are_no_evidence_of_what_was_known(
+    engine: Engine, home: Path, asked: list[list[Item]]
+) -> None:
+    source = taught(engine, home, score=False)
+    shown = evaluated(engine, home, source)
+    with writing(engine) as session:
+        session.execute(update(Run).where(Run.id == shown.id).values(spec={**shown.spec, "shots": 1}))
+    forgot(engine, source)
+    assert carried_out(engine, home).state == "succeeded"
+    assert [{item.set for item in questions} for questions in asked] == [{"forget", "test"}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,17 @@ import pytest
 import torch
 from sqlalchemy import Engine
 
+from backend.benchmarks.contents import TableBenchmark
 from backend.benchmarks.demo import DemoBenchmark
+from backend.benchmarks.export_mllmu import export_mllmu
+from backend.benchmarks.item import Item
+from backend.benchmarks.mllmu import open_mllmu
 from backend.inference import sampling
+from backend.metrics.judge import Verdict
 from backend.metrics.rules import RULES
+from backend.metrics.score import Answered
 from backend.models.lineage import Opened, open_model
-from backend.runs import evaluate, judging
+from backend.runs import evaluate, judging, process
 from backend.spec import EvaluateSpec, ForgetRequest
 from storage import results, runs
 from storage.tables import Answer, Run
@@ -199,6 +206,32 @@ def test_where_a_whole_portion_fails_the_rest_is_not_asked(
     assert sum(one["reason"].startswith("not asked: the judge refused the key") for one in told) >= len(told) - 2
 
 
+def test_answers_that_cannot_be_marked_do_not_end_the_asking(
+    engine: Engine, home: Path, court: Court, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "PORTION", 2)
+    court.reply = lambda body, number: says({"score": 6, "reason": ""} if number > 4 else "no mark")
+    run = done(engine, home, judge=True)
+    told = [row.detail["judge"] for row in answers_of(engine, run).values() if "judge" in row.detail]
+    assert sum(one["score"] == 6 for one in told) > 0, "four in a row without a mark are a fault of the answers"
+    assert not [one for one in told if one["reason"].startswith("not asked")]
+
+
+def marked_as(rules: str, verdict: Verdict) -> dict[str, float | None]:
+    item = Item("i", "p", "forget", "generation", "text", "?", "In Bergen.", "Bergen", "city")
+    return dict(judging._marked(RULES[rules], Answered(item, "In Lima.", {}), verdict).measures)
+
+
+def test_offsides_mean_as_coded_counts_a_failure_as_0_and_others_have_none() -> None:
+    assert marked_as("offside", Verdict(None, "busy")) == {
+        "factuality": None,
+        "judge_failed": 1.0,
+        "factuality_as_coded": 0.0,
+    }
+    assert marked_as("offside", Verdict(8.0, ""))["factuality_as_coded"] == 8.0
+    assert "factuality_as_coded" not in marked_as("mllmu", Verdict(None, "busy"))
+
+
 def test_the_key_is_found_nowhere_in_the_lab(
     engine: Engine, home: Path, court: Court, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -238,3 +271,45 @@ def test_without_a_judge_nobody_is_asked(engine: Engine, home: Path, court: Cour
 def test_offside_is_marked_on_its_own_scale_and_all_others_on_mllmus() -> None:
     scales = {name: judging.scale_of(rules) for name, rules in RULES.items()}
     assert scales.pop("offside") == "offside" and set(scales.values()) == {"mllmu"}
+
+
+# -- solved examples
+
+
+def as_mllmu(world: DemoBenchmark, home: Path, monkeypatch: pytest.MonkeyPatch) -> TableBenchmark:
+    """The demo world as MLLMU-Bench has it, put in the place of the demo benchmark; a few questions of each cell."""
+    export_mllmu(world, home / "mllmu")
+    benchmark = open_mllmu(home / "mllmu", home)
+    every, seen, few = benchmark.scored_items(ForgetRequest()), Counter[Any](), []
+    for item in every:
+        seen[item.set, item.task, item.modality] += 1
+        plain = item.set == "retain" and (item.task, item.modality) == ("classification", "text")
+        few += [item] if plain or seen[item.set, item.task, item.modality] <= 3 else []
+    monkeypatch.setattr(benchmark, "scored_items", lambda request: few)
+    monkeypatch.setattr(process, "open_benchmark", lambda *_, **__: benchmark)
+    return benchmark
+
+
+def test_solved_examples_stand_in_the_kept_prompts_of_multiple_choice(
+    engine: Engine, home: Path, world: DemoBenchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_mllmu(world, home, monkeypatch)
+    run = done(engine, home, request=ForgetRequest(), shots=2, seed=1)
+    for row in answers_of(engine, run).values():
+        shown = row.detail.get("prompt", "").count("Correct Answer: ")
+        assert shown == (2 if row.task == "classification" and row.item_set != "celebrity" else 0)
+
+
+def test_solved_examples_under_other_rules_end_the_run_before_anything_is_asked(engine: Engine, home: Path) -> None:
+    submit(engine, shots=1)
+    run = carried_out(engine, home)
+    assert run.state == "failed" and "set shots to 0 to evaluate by the rules of Demo world" in (run.error or "")
+    assert answers_of(engine, run) == {}
+
+
+def test_what_the_original_knew_without_examples_is_not_held_against_answers_with_them(world: DemoBenchmark) -> None:
+    items = world.scored_items(ONE_FACT)
+    before = {item.id: {"correct": True, "probability": 0.5, "text": ""} for item in items}
+    assert evaluate._asked_alike(before, EvaluateSpec(request=ONE_FACT), world) == before
+    left = evaluate._asked_alike(before, EvaluateSpec(request=ONE_FACT, shots=1), world)
+    assert left.keys() == {item.id for item in items if item.task != "classification"} and left != before
