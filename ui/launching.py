@@ -17,11 +17,11 @@ from urllib.parse import urlencode
 from sqlalchemy import Engine
 
 from backend.benchmarks.item import BadRequest, Benchmark
-from backend.presets import UnknownPreset, fill
+from backend.presets import BadPreset, Settings, UnknownPreset, fill, preset, split_name, steps_of
 from backend.queueing import CannotQueue, queue
-from backend.spec import KINDS, EvaluateSpec, FinetuneSpec, ForgetRequest, RunSpec, Spec
+from backend.spec import KINDS, EvaluateSpec, FinetuneSpec, ForgetRequest, RunSpec, Spec, UnlearnSpec
 from backend.spec_objective import SETTINGS_OF, settings_in_use
-from storage import runs
+from storage import checkpoints, runs
 from storage.errors import NotFound
 from storage.tables import Run
 from ui import forms
@@ -33,6 +33,9 @@ UNTRAINED = "demo"
 DEFAULT_PRESET = "npo"
 EVALUATION = ("batch_size", "precision", "samples", "seed", "judge")
 """The settings that evaluate runs alone have."""
+THE_METHOD = ("forget", "retain", "regulariser", "schedule", "labels")
+"""The choices of an objective that are the method itself, and no matter of degree."""
+THE_METHOD_PATHS = tuple(f"objective.{name}" for name in THE_METHOD)
 LONGEST_SHARE = 3
 """Digits of the largest share of people, 100 per cent."""
 
@@ -56,18 +59,19 @@ def published_share(benchmark: Benchmark, wanted: int) -> int | str:
 # -- the form ---
 
 
-def defaults(kind: str, method: str = DEFAULT_PRESET) -> dict[str, Any]:
-    """Every field of the form before anything is typed.
+def defaults(kind: str, method: str = DEFAULT_PRESET, settings: Settings = "demo") -> dict[str, Any]:
+    """Every field of the form before anything is typed. `settings` says whose: the demo's or the paper's.
 
-    Raises `UnknownPreset` for a method and ValueError for a kind of run that there is not.
+    Raises `UnknownPreset` or `BadPreset` for a method and ValueError for a kind of run that there is not.
     """
-    specs: dict[str, Spec] = {"evaluate": EvaluateSpec(), "unlearn": fill(method), "finetune": FinetuneSpec()}
+    unlearn = fill(method, settings)
+    specs: dict[str, Spec] = {"evaluate": EvaluateSpec(), "unlearn": unlearn, "finetune": FinetuneSpec()}
     if kind not in specs:
         raise ValueError(f"there is no kind of run called {kind!r}; there are unlearn, finetune and evaluate")
     values: dict[str, Any] = {}
     for name in sorted(specs, key=lambda name: name == kind):
         values |= forms.flatten(specs[name])
-    return values | {"request.people": ()}
+    return values | {"request.people": (), "settings": settings}
 
 
 def draft(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,28 +87,88 @@ def draft(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def form_of(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored spec as a filled form."""
-    values = defaults(str(spec.get("kind")), spec.get("preset") or DEFAULT_PRESET) | forms.flatten(spec)
+    """A stored spec as a filled form. A method that is no longer known makes way for the usual one's name."""
+    method = spec.get("preset") or DEFAULT_PRESET
+    try:
+        values = defaults(str(spec.get("kind")), method) | forms.flatten(spec)
+    except (UnknownPreset, BadPreset):
+        values = defaults(str(spec.get("kind"))) | forms.flatten(spec) | {"preset": DEFAULT_PRESET}
     return values | ({"request.ratio": CHOSEN} if values["request.people"] else {})
 
 
-def switch(values: Mapping[str, Any], before: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
-    """The form after another kind of run or method was chosen: its defaults, but what was typed stays.
+FILLED_FOR = ("kind", "preset", "settings", "model", "training.steps")
 
-    `before` has the `kind` and `preset` for which the form was filled; a field counts as typed where it
-    differs from their defaults. The terms of the objective are the method itself and always follow it.
+
+def filled_for(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What `switch` has to know of a form as it was filled in."""
+    return {name: values[name] for name in FILLED_FOR}
+
+
+def switch(
+    values: Mapping[str, Any], before: Mapping[str, Any], engine: Engine, benchmark: Benchmark | None = None
+) -> dict[str, Any]:
+    """The form after another kind of run, method, model or settings were chosen: their defaults, but what was typed stays.
+
+    `before` is what `filled_for` said when the form was filled; a field counts as typed where it differs from the
+    defaults then. The terms of the objective are the method itself and follow it when it changes. Another model
+    brings the settings that suit it.
     """
-    old, new = defaults(before["kind"], before["preset"]), defaults(values["kind"], values["preset"])
-    follow = ("objective.forget", "objective.retain")
+    settings = values.get("settings", "demo")
+    if settings == before.get("settings", "demo") and values["model"] != before.get("model", values["model"]):
+        settings = usual_settings(engine, {**values, "settings": settings})
+    steps = {name: before[name] for name in ("training.steps",) if name in before}
+    old = defaults(before["kind"], before["preset"], before.get("settings", "demo")) | steps
+    new = in_steps({**values, **defaults(values["kind"], values["preset"], settings)} | _asked_for(values), benchmark)
+    follow = THE_METHOD_PATHS if values["preset"] != before["preset"] else ()
     switched = {
-        path: new[path] if path in follow or (value == old[path] and path != "preset") else value
+        path: new[path] if path in follow or (value == old.get(path, value) and path != "preset") else value
         for path, value in values.items()
-    }
+    } | {"settings": settings}
     if (values["kind"] == "finetune") != (before["kind"] == "finetune"):
         switched["model"] = UNTRAINED if values["kind"] == "finetune" else "vanilla"
     if switched["model"] == "vanilla":
         switched["model"] = listed(engine, values["benchmark"], "vanilla")
     return switched
+
+
+def _asked_for(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {path: value for path, value in values.items() if path.startswith("request.")}
+
+
+def in_steps(values: Mapping[str, Any], benchmark: Benchmark | None) -> dict[str, Any]:
+    """The form with a paper's epochs as steps, counted on the benchmark; as it is where there is nothing to count."""
+    recipe = preset(values["preset"]).recipe(split_name(values["preset"])[1])
+    if values["kind"] != "unlearn" or values["settings"] != "paper" or recipe is None or benchmark is None:
+        return dict(values)
+    spec, _ = forms.check(draft({**values, "model": values["model"] or "vanilla"}))
+    if not isinstance(spec, UnlearnSpec):
+        return dict(values)
+    try:
+        counts = len(benchmark.forget_items(spec.request)), len(benchmark.retain_items(spec.request))
+    except BadRequest:
+        return dict(values)
+    steps = steps_of(recipe, spec.objective, spec.training, *counts)
+    return {**values} | ({} if steps is None else {"training.steps": steps})
+
+
+def usual_settings(engine: Engine, values: Mapping[str, Any]) -> Settings:
+    """The demo's settings for a model that comes from the demo's, the paper's for any other that has them."""
+    own = preset(values["preset"]).paper is None
+    return "demo" if own or values["kind"] != "unlearn" or _is_small(engine, values) else "paper"
+
+
+def _is_small(engine: Engine, values: Mapping[str, Any]) -> bool:
+    model = str(values["model"] or "").strip()
+    try:
+        while True:
+            place = origin(engine, values["benchmark"], model)
+            if place.checkpoint_id:
+                return checkpoints.get(engine, place.checkpoint_id).base == UNTRAINED
+            if place.depends_on is None:
+                return place.model == UNTRAINED
+            model = str(runs.get(engine, place.depends_on).spec["model"])
+    except (CannotQueue, NotFound):
+        return True
 
 
 def fitted(values: Mapping[str, Any], benchmark: Benchmark | None, engine: Engine) -> dict[str, Any]:
@@ -184,8 +248,12 @@ def applies(place: str, values: Mapping[str, Any]) -> bool:
         return kind == "evaluate"
     if place == "attributes":
         return kind != "finetune" or values["who"] == "retain"
-    if place in ("preset", "modality"):
+    if place in ("preset", "modality", "own", "keep"):
         return kind == "unlearn"
+    if place == "variant":
+        return kind == "unlearn" and bool(preset(values["preset"]).variants)
+    if place == "settings":
+        return kind == "unlearn" and preset(values["preset"]).paper is not None
     if place.startswith("objective."):
         return kind == "unlearn" and place.removeprefix("objective.") in settings_in_use(_chosen(values))
     if place == "who":
@@ -224,6 +292,7 @@ def opening(engine: Engine, query: Mapping[str, str], benchmarks: Mapping[str, B
             values = form_of(runs.find(engine, query["from"]).spec)
         else:
             values = defaults(kind, query.get("preset", DEFAULT_PRESET))
+            values |= _settled(engine, query, values, benchmarks or {})
     except (NotFound, UnknownPreset, ValueError) as error:
         notice = str(error)
     asked = _asked(query, values)
@@ -239,6 +308,19 @@ def opening(engine: Engine, query: Mapping[str, str], benchmarks: Mapping[str, B
     if values["kind"] != "finetune":
         values["model"] = listed(engine, values["benchmark"], values["model"])
     return Opening(values, notice)
+
+
+def _settled(
+    engine: Engine, query: Mapping[str, str], values: dict[str, Any], benchmarks: Mapping[str, Benchmark]
+) -> dict[str, Any]:
+    """The form with the settings that an address names, or else those that suit the model it names."""
+    named = {**values, **_asked(query, values)}
+    settings = query.get("settings") or usual_settings(engine, named)
+    if settings != "paper" or preset(values["preset"]).paper is None:
+        return values
+    filled = defaults(values["kind"], values["preset"], "paper")
+    typed = _asked(query, filled)
+    return in_steps(filled | typed, benchmarks.get(named["benchmark"])) | typed
 
 
 SHORT = {
@@ -259,7 +341,7 @@ def _asked(query: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any
         path = SHORT.get(name, name)
         if path == "request.attributes":
             asked[path] = parted_ids(text)
-        elif path in values and path not in ("kind", "preset", "request.people"):
+        elif path in values and path not in ("kind", "preset", "settings", "request.people"):
             whole = path == "request.ratio" and text.isdecimal() and len(text) <= LONGEST_SHARE
             asked[path] = int(text) if whole else _read(text, values[path])
     if query.get("people"):
@@ -285,7 +367,12 @@ def address(engine: Engine, values: Mapping[str, Any]) -> str:
     query = {"kind": kind} if kind != "unlearn" else {}
     if kind == "unlearn" and method != DEFAULT_PRESET:
         query["preset"] = method
-    fields, usual = draft(values), draft(defaults(kind, method))
+    settings = values.get("settings", "demo")
+    if kind == "unlearn" and settings != usual_settings(engine, values):
+        query["settings"] = settings
+    fields, usual = draft(values), draft(defaults(kind, method, settings))
+    if settings == "paper":
+        usual["training.steps"] = None  # a paper's epochs are counted afresh, so the number is always told
     short = {path: name for name, path in SHORT.items()}
     if fields["request.people"]:
         query["people"] = joined_ids(fields["request.people"])

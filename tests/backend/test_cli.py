@@ -93,7 +93,7 @@ def finetuned(terminal: Terminal) -> dict[str, Any]:
 
 
 def test_the_methods_are_listed_with_what_they_minimise(terminal: Terminal) -> None:
-    found = terminal.json("presets")
+    found = terminal.json("preset", "list")
     assert list(found) == list(PRESETS)
     assert found["npo"].keys() == {"title", "formula", "source", "differs", "objective", "training"}
     assert found["npo"]["objective"]["beta"] == PRESETS["npo"].objective.beta
