@@ -181,9 +181,10 @@ def formula(spec: UnlearnSpec) -> str:
 
 def is_own(spec: UnlearnSpec) -> bool:
     """Whether the terms, or whose turn they are, are no longer those of the method that was chosen."""
-    _, variant = split_name(spec.preset)
-    usual = preset(spec.preset).objective_of(variant)
-    return any(getattr(spec.objective, name) != getattr(usual, name) for name in THE_METHOD)
+    known, (_, variant) = preset(spec.preset), split_name(spec.preset)
+    usual = [known.objective_of(variant, settings) for settings in ("demo", "paper")]
+    chosen = [getattr(spec.objective, name) for name in THE_METHOD]
+    return all(chosen != [getattr(one, name) for name in THE_METHOD] for one in usual)
 
 
 def estimate(engine: Engine, spec: RunSpec, benchmark: Benchmark) -> tuple[float, int] | None:
