@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from backend.presets import ascent, preference, scrambling
+from backend.presets.ascent import ENTROPY, GA, GRADDIFF, KL, LLMU, RETAIN_FT, SCRUB
 from backend.presets.method import Preset
+from backend.presets.preference import ALTPO, DPO, IDK, NPO, SIMNPO
+from backend.presets.scrambling import CEU, PDU, RMU, SATIMP, UNDIAL, WGA
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        ascent.GA,
-        ascent.GRADDIFF,
-        ascent.KL,
-        preference.NPO,
-        ascent.RETAIN_FT,
-        preference.IDK,
-        preference.DPO,
-        ascent.SCRUB,
-        ascent.LLMU,
-        scrambling.RMU,
-        preference.SIMNPO,
-        preference.ALTPO,
-        scrambling.UNDIAL,
-        scrambling.CEU,
-        scrambling.WGA,
-        scrambling.SATIMP,
-        scrambling.PDU,
-        ascent.ENTROPY,
+        GA,
+        GRADDIFF,
+        KL,
+        NPO,
+        RETAIN_FT,
+        IDK,
+        DPO,
+        SCRUB,
+        LLMU,
+        RMU,
+        SIMNPO,
+        ALTPO,
+        UNDIAL,
+        CEU,
+        WGA,
+        SATIMP,
+        PDU,
+        ENTROPY,
     )
 }

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from backend.presets import own
 from backend.presets.catalogue import PRESETS
 from backend.presets.method import Preset, Recipe, Settings
+from backend.presets.own import find, names, saved
 from backend.spec import Training, UnlearnSpec
 from backend.spec_objective import Objective
 
@@ -26,9 +26,9 @@ def split_name(name: str) -> tuple[str, str]:
 def preset(name: str) -> Preset:
     """The preset of that name, whatever its variant. Raises `UnknownPreset`, and `BadPreset` for a broken file."""
     method, variant = split_name(name)
-    found = PRESETS.get(method) or own.find(method)
+    found = PRESETS.get(method) or find(method)
     if found is None:
-        known = (*PRESETS, *own.names())
+        known = (*PRESETS, *names())
         raise UnknownPreset(f"there is no method called {method!r}; there are {', '.join(known)}")
     if variant and variant not in found.variants:
         variants = f"there are {', '.join(found.variants)}" if found.variants else "it has none"
@@ -38,7 +38,7 @@ def preset(name: str) -> Preset:
 
 def every_preset() -> tuple[list[Preset], list[str]]:
     """The published methods and then one's own, and a sentence for each file that could not be read."""
-    mine, broken = own.saved()
+    mine, broken = saved()
     return [*PRESETS.values(), *(one.preset() for one in mine)], broken
 
 
