@@ -147,13 +147,14 @@ def variant_choices(method: str) -> list[tuple[str, str]]:
     return [("its own paper", ""), *((one.title, name) for name, one in preset(method).variants.items())]
 
 
-def settings_help(values: Mapping[str, Any]) -> Markup:
-    """What the settings chosen are, and how far they have been tried."""
+def settings_help(values: Mapping[str, Any], spec: Any) -> Markup:
+    """What the settings chosen are; and what came of them on the demo, while the objective is the one that was tried."""
     known, (_, variant) = preset(values["preset"]), split_name(values["preset"])
     recipe = known.recipe(variant)
     if values["settings"] == "paper" and recipe:
         return Markup('<p class="lethe-help">{}</p>').format(recipe.said)
-    tried = "" if variant else known.demo_checked
+    as_tried = isinstance(spec, UnlearnSpec) and not variant and spec.objective == known.objective
+    tried = known.demo_checked if as_tried else ""
     return Markup('<p class="lethe-help">For the demo model. {}</p>').format(
         f"There: {tried}." if tried else "Not tried there; begin here and look."
     )

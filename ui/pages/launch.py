@@ -186,7 +186,7 @@ def _shown(board: Board, lab: Lab, values: dict[str, Any], name: str, suggestion
         parts["people_title"]: views.heading(views.PEOPLE_TITLES[values["kind"]]),
         parts["method_title"]: views.heading(views.METHOD_TITLES[values["kind"]]),
         parts["formula"]: views.formula_html(values["preset"], seen.spec),
-        parts["settings_help"]: views.settings_help(values),
+        parts["settings_help"]: views.settings_help(values, seen.spec),
         parts["text"]: views.preset_text(seen.spec),
         parts["run"]: views.run_html(seen, launching.address(lab.engine, values)),
         parts["started"]: "",
