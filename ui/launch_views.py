@@ -148,7 +148,7 @@ def variant_choices(method: str) -> list[tuple[str, str]]:
 
 
 def settings_help(values: Mapping[str, Any], spec: Any) -> Markup:
-    """What the settings chosen are; and what came of them on the demo, while the objective is the one that was tried."""
+    """What the settings chosen are; and what came of them on the demo, while the objective is the one tried there."""
     known, (_, variant) = preset(values["preset"]), split_name(values["preset"])
     recipe = known.recipe(variant)
     if values["settings"] == "paper" and recipe:
