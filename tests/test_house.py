@@ -31,6 +31,7 @@ FLOORS: dict[str, float] = {
     "backend.metrics": 2,
     "backend.models": 2,
     "backend.presets": 2,
+    "backend.formula": 0.5,
     "backend.attack_prompts": 2,
     "backend.queueing": 2,
     "backend.reports": 1.5,

@@ -23,16 +23,43 @@ ControlKind = Literal["whole", "number", "choice", "switch", "text"]
 WORDS = {
     "lora": "LoRA",
     "full": "all weights",
+    "mmunlearner": "MMUnlearner's saliency mask",
+    "salun": "SalUn's mask",
     "language": "language model",
     "language+projector": "language model + projector",
     "all": "whole model",
     "ga": "gradient ascent",
     "npo": "NPO",
+    "npo_mean": "NPO, mean over tokens",
+    "simnpo": "SimNPO",
+    "idk": "a refusal (IDK)",
+    "dpo": "DPO, towards a refusal",
+    "altpo": "DPO, towards another answer (AltPO)",
+    "rmu": "hidden states to a random direction (RMU)",
+    "undial": "the reference, true token lowered (UNDIAL)",
+    "ceu": "itself without the true token (CE-U)",
+    "wga": "weighted ascent (WGA)",
+    "satimp": "weighted ascent (SatImp)",
+    "pdu": "level logits (PDU)",
+    "llmu": "ascent and others' answers (LLMU)",
+    "entropy": "most entropy",
     "ce": "cross-entropy",
     "kl": "KL to the reference",
+    "hidden": "hidden states of the reference",
+    "l1_lora": "l1 on the LoRA weights",
+    "l2_start": "distance from the start",
+    "joint": "both in every step",
+    "alternate": "in turns",
+    "every_k": "forget every k-th step",
+    "sequential": "a whole pass of each",
     "one_cycle": "one cycle",
 }
 """How a choice is said on a page, where its name in the spec is not a word."""
+WORDS_OF_FIELD = {
+    "objective.forget": {"kl": "KL away from the reference (SCRUB)"},
+    "objective.labels": {"full": "question and answer", "answer": "the answer alone"},
+}
+"""Where the same name means something else in one field."""
 
 LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
@@ -75,7 +102,7 @@ def controls(model: type[BaseModel], prefix: str = "", skip: Iterable[str] = ())
 def _control(path: str, field: FieldInfo) -> Control:
     kind = _kind(field)
     assert kind is not None
-    choices = tuple((said(value), value) for value in get_args(field.annotation))
+    choices = tuple((said(value, path), value) for value in get_args(field.annotation))
     return Control(
         path=path,
         kind=kind,
@@ -87,9 +114,10 @@ def _control(path: str, field: FieldInfo) -> Control:
     )
 
 
-def said(choice: Any) -> str:
-    """A choice as a person says it."""
-    return WORDS.get(str(choice), str(choice).replace("_", " "))
+def said(choice: Any, path: str = "") -> str:
+    """A choice as a person says it, of the field at `path`."""
+    words = WORDS | WORDS_OF_FIELD.get(path, {})
+    return words.get(str(choice), str(choice).replace("_", " "))
 
 
 def _kind(field: FieldInfo) -> ControlKind | None:

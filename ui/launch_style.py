@@ -54,7 +54,8 @@ body:not([data-launch]) .lethe-launch { visibility: hidden; }
   padding: 9px 12px; line-height: 1.6; margin-top: 7px; }
 .lethe-minimise { margin-right: .5em; }
 .lethe-maths sub { font-size: .8em; vertical-align: -.3em; line-height: 0; }
-.lethe-formula .lethe-muted { font-size: 13px; margin-left: .4em; }
+.lethe-formula .lethe-where { display: block; font-size: 13.5px; }
+.lethe-formula .lethe-muted { display: block; font-size: 13px; line-height: 1.45; }
 .lethe-more > button { padding: 4px 0; color: var(--lethe-grey); }
 
 /* this run */

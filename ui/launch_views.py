@@ -6,6 +6,7 @@ one in a closed group of settings is seen too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -13,9 +14,10 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 from sqlalchemy import Engine
 
+from backend import formula
 from backend.benchmarks.item import Person
 from backend.benchmarks.library import DEMO
-from backend.presets import PRESETS
+from backend.presets import every_preset, from_spec, preset, split_name, title_of, to_text
 from backend.spec import EvaluateSpec, FinetuneSpec, Objective, Training, UnlearnSpec
 from backend.spec_guards import Guards
 from storage.tables import Run
@@ -118,23 +120,71 @@ def model_note(engine: Engine, values: Mapping[str, Any]) -> Markup:
 
 def formula_html(method: str, spec: Any) -> Markup:
     """What is minimised, where it comes from, and what differs from the code that was published with it."""
-    known = PRESETS[method]
+    known, (_, variant) = preset(method), split_name(method)
     if isinstance(spec, UnlearnSpec) and this_run.is_own(spec):
-        about = f"own objective, begun from {known.title}"
+        about = f"own objective, begun from {title_of(method)}"
     else:
-        about = f"{known.source} · {known.differs}"
-    text = this_run.formula(spec) if isinstance(spec, UnlearnSpec) else known.formula
+        named = known.variants.get(variant, known)
+        about = " · ".join(part for part in (named.source, named.differs) if part)
+    if not isinstance(spec, UnlearnSpec):
+        return _formula(formula.symbolic(known.objective_of(variant)), "", about)
+    further = "; ".join(part for part in (formula.where(spec.objective), formula.in_words(spec.objective)) if part)
+    return _formula(this_run.formula(spec), further, about)
+
+
+def _formula(text: str, further: str, about: str) -> Markup:
+    where = Markup(' <span class="lethe-where">{}</span>').format(_mathematics(further)) if further else ""
     return Markup(
         '<div class="lethe-formula"><span class="lethe-minimise">minimise</span> '
-        '<span class="lethe-maths">{}</span> <span class="lethe-muted">{}</span></div>'
-    ).format(_mathematics(text), about)
+        '<span class="lethe-maths">{}</span>{} <span class="lethe-muted">{}</span></div>'
+    ).format(_mathematics(text), where, about)
+
+
+def method_choices() -> list[tuple[str, str]]:
+    """The methods to choose from: those that were published, then one's own."""
+    known, _ = every_preset()
+    return [(one.title if one.paper else f"{one.title} (your own)", one.name) for one in known]
+
+
+def variant_choices(method: str) -> list[tuple[str, str]]:
+    """The pills of `As in`: the method's own paper, then the variants."""
+    return [("its own paper", ""), *((one.title, name) for name, one in preset(method).variants.items())]
+
+
+def settings_help(values: Mapping[str, Any], spec: Any) -> Markup:
+    """What the settings chosen are; and what came of them on the demo, while the objective is the one tried there."""
+    known, (_, variant) = preset(values["preset"]), split_name(values["preset"])
+    recipe = known.recipe(variant)
+    if values["settings"] == "paper" and recipe:
+        return Markup('<p class="lethe-help">{}</p>').format(recipe.said)
+    as_tried = isinstance(spec, UnlearnSpec) and not variant and spec.objective == known.objective
+    tried = known.demo_checked if as_tried else ""
+    return Markup('<p class="lethe-help">For the demo model. {}</p>').format(
+        f"There: {tried}." if tried else "Not tried there; begin here and look."
+    )
+
+
+def broken_html() -> Markup:
+    """A sentence for each preset of one's own that cannot be read."""
+    _, broken = every_preset()
+    return Markup("").join(Markup('<p class="lethe-fault" role="status">{}</p>').format(one) for one in broken)
+
+
+def preset_text(spec: Any) -> str:
+    """The form's method as the text that would be kept; empty while a field is at fault."""
+    return to_text(from_spec("my-method", spec)) if isinstance(spec, UnlearnSpec) else ""
+
+
+def kept_html(name: str) -> Markup:
+    """The line after a preset was kept."""
+    return Markup('<p class="lethe-started" role="status"><span aria-hidden="true">✓</span> Kept as {}</p>').format(
+        name
+    )
 
 
 def _mathematics(text: str) -> Markup:
     """`π_θ` and `on forget` with their indices lowered."""
-    lowered = str(Markup.escape(text))
-    for symbol in ("θ", "ref"):
-        lowered = lowered.replace(f"π_{symbol}", f"π<sub>{symbol}</sub>")
+    lowered = re.sub(r"([πhzαθΔ])_(θ|ref|t|start)", r"\1<sub>\2</sub>", str(Markup.escape(text)))
     for which in ("forget", "retain"):
         lowered = lowered.replace(f" on {which}", f" <sub>{which}</sub>")
     return Markup(lowered)

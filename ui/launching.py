@@ -1,9 +1,8 @@
 """What the launch page decides, without Gradio: the models there are, what a form asks for, a run's start.
 
-A form is one flat dictionary, `{"kind": "unlearn", "training.steps": 80, ...}`, keyed by the spec's own
-paths; where `request.ratio` says CHOSEN, the people are those of `request.people`. Promises: a form at
-fault queues nothing; the address of a form brings the same form back; a start_request_id starts one run
-however often it is sent.
+The form itself is in `ui/launch_form.py`; where its `request.ratio` says CHOSEN, the people are those of
+`request.people`. Promises: a form at fault queues nothing; the address of a form brings the same form back; a
+start_request_id starts one run however often it is sent.
 """
 
 from __future__ import annotations
@@ -17,21 +16,70 @@ from urllib.parse import urlencode
 from sqlalchemy import Engine
 
 from backend.benchmarks.item import BadRequest, Benchmark
-from backend.presets import UnknownPreset, fill
+from backend.presets import (
+    BadPreset,
+    UnknownPreset,
+    from_spec,
+    preset,
+    save,
+)
 from backend.queueing import CannotQueue, queue
-from backend.spec import KINDS, EvaluateSpec, FinetuneSpec, ForgetRequest, RunSpec, Spec
+from backend.spec import KINDS, EvaluateSpec, ForgetRequest, RunSpec, UnlearnSpec
 from backend.spec_objective import SETTINGS_OF, settings_in_use
 from backend.sweeps import queue_grid
 from storage import runs
 from storage.errors import NotFound
 from storage.tables import Run
 from ui import forms, sweeping
+from ui.launch_form import (
+    CHOSEN,
+    DEFAULT_PRESET,
+    THE_METHOD,
+    UNTRAINED,
+    defaults,
+    draft,
+    filled_for,
+    form_of,
+    in_steps,
+    joined,
+    load,
+    switch,
+    usual_settings,
+)
 from ui.origins import listed, origin, spoken_model
 
-CHOSEN = "chosen"
-UNTRAINED = "demo"
-"""The model that finetune runs begin with when no other is named."""
-DEFAULT_PRESET = "npo"
+__all__ = [
+    "CHOSEN",
+    "DEFAULT_PRESET",
+    "EVALUATION",
+    "THE_METHOD",
+    "UNTRAINED",
+    "Opening",
+    "address",
+    "applies",
+    "check",
+    "defaults",
+    "draft",
+    "filled_for",
+    "fitted",
+    "form_of",
+    "in_steps",
+    "joined",
+    "joined_ids",
+    "keep",
+    "load",
+    "new_request_id",
+    "opening",
+    "origin",
+    "parted_ids",
+    "people_of",
+    "published_share",
+    "start",
+    "switch",
+    "usual_settings",
+    "with_share",
+]
+
 EVALUATION = ("batch_size", "precision", "samples", "shots", "seed", "judge")
 """The settings that evaluate runs alone have."""
 LONGEST_SHARE = 3
@@ -57,55 +105,12 @@ def published_share(benchmark: Benchmark, wanted: int) -> int | str:
 # -- the form ---
 
 
-def defaults(kind: str, method: str = DEFAULT_PRESET) -> dict[str, Any]:
-    """Every field of the form before anything is typed.
-
-    Raises `UnknownPreset` for a method and ValueError for a kind of run that there is not.
-    """
-    specs: dict[str, Spec] = {"evaluate": EvaluateSpec(), "unlearn": fill(method), "finetune": FinetuneSpec()}
-    if kind not in specs:
-        raise ValueError(f"there is no kind of run called {kind!r}; there are unlearn, finetune and evaluate")
-    values: dict[str, Any] = {}
-    for name in sorted(specs, key=lambda name: name == kind):
-        values |= forms.flatten(specs[name])
-    return values | {"request.people": ()} | sweeping.EMPTY
-
-
-def draft(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A form's fields as those of its kind of spec: what the other kinds have is left out."""
-    paths = forms.flatten(KINDS[values["kind"]]())
-    chosen = values.get("request.ratio") == CHOSEN
-    return {path: values.get(path) for path in paths} | {
-        "model": str(values.get("model") or "").strip(),
-        "request.ratio": None if chosen else values.get("request.ratio"),
-        "request.people": tuple(values.get("request.people") or ()) if chosen else (),
-        "request.attributes": tuple(values.get("request.attributes") or ()),
-    }
-
-
-def form_of(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored spec as a filled form."""
-    values = defaults(str(spec.get("kind")), spec.get("preset") or DEFAULT_PRESET) | forms.flatten(spec)
-    return values | ({"request.ratio": CHOSEN} if values["request.people"] else {})
-
-
-def switch(values: Mapping[str, Any], before: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
-    """The form after another kind of run or method was chosen: its defaults, but what was typed stays.
-
-    `before` has the `kind` and `preset` for which the form was filled; a field counts as typed where it
-    differs from their defaults. The terms of the objective are the method itself and always follow it.
-    """
-    old, new = defaults(before["kind"], before["preset"]), defaults(values["kind"], values["preset"])
-    follow = ("objective.forget", "objective.retain")
-    switched = {
-        path: new[path] if path in follow or (value == old[path] and path != "preset") else value
-        for path, value in values.items()
-    }
-    if (values["kind"] == "finetune") != (before["kind"] == "finetune"):
-        switched["model"] = UNTRAINED if values["kind"] == "finetune" else "vanilla"
-    if switched["model"] == "vanilla":
-        switched["model"] = listed(engine, values["benchmark"], "vanilla")
-    return switched
+def keep(engine: Engine, benchmarks: Mapping[str, Benchmark], values: Mapping[str, Any], name: str) -> str:
+    """Keeps a form's method as a preset of one's own, and gives its name back. Raises `BadPreset`."""
+    spec, _ = check(engine, benchmarks, values)
+    if not isinstance(spec, UnlearnSpec):
+        raise BadPreset("nothing was kept; mend what is marked first")
+    return save(from_spec(name.strip(), spec)).stem
 
 
 def fitted(values: Mapping[str, Any], benchmark: Benchmark | None, engine: Engine) -> dict[str, Any]:
@@ -189,8 +194,12 @@ def applies(place: str, values: Mapping[str, Any]) -> bool:
         return kind == "evaluate"
     if place == "attributes":
         return kind != "finetune" or values["who"] == "retain"
-    if place in ("preset", "modality"):
+    if place in ("preset", "modality", "own", "keep"):
         return kind == "unlearn"
+    if place == "variant":
+        return kind == "unlearn" and bool(preset(values["preset"]).variants)
+    if place == "settings":
+        return kind == "unlearn" and preset(values["preset"]).paper is not None
     if place.startswith("objective."):
         return kind == "unlearn" and place.removeprefix("objective.") in settings_in_use(_chosen(values))
     if place == "sweep":
@@ -233,6 +242,7 @@ def opening(engine: Engine, query: Mapping[str, str], benchmarks: Mapping[str, B
             values = form_of(runs.find(engine, query["from"]).spec)
         else:
             values = defaults(kind, query.get("preset", DEFAULT_PRESET))
+            values |= _settled(engine, query, values, benchmarks or {})
     except (NotFound, UnknownPreset, ValueError) as error:
         notice = str(error)
     asked = _asked(query, values)
@@ -248,6 +258,19 @@ def opening(engine: Engine, query: Mapping[str, str], benchmarks: Mapping[str, B
     if values["kind"] != "finetune":
         values["model"] = listed(engine, values["benchmark"], values["model"])
     return Opening(values, notice)
+
+
+def _settled(
+    engine: Engine, query: Mapping[str, str], values: dict[str, Any], benchmarks: Mapping[str, Benchmark]
+) -> dict[str, Any]:
+    """The form with the settings that an address names, or else those that suit the model it names."""
+    named = {**values, **_asked(query, values)}
+    settings = query.get("settings") or usual_settings(engine, named)
+    if settings != "paper" or preset(values["preset"]).paper is None:
+        return values
+    filled = defaults(values["kind"], values["preset"], "paper")
+    typed = _asked(query, filled)
+    return in_steps(filled | typed, benchmarks.get(named["benchmark"])) | typed
 
 
 SHORT = {
@@ -268,7 +291,7 @@ def _asked(query: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any
         path = SHORT.get(name, name)
         if path == "request.attributes":
             asked[path] = parted_ids(text)
-        elif path in values and path not in ("kind", "preset", "request.people"):
+        elif path in values and path not in ("kind", "preset", "settings", "request.people"):
             whole = path == "request.ratio" and text.isdecimal() and len(text) <= LONGEST_SHARE
             asked[path] = int(text) if whole else _read(text, values[path])
     if query.get("people"):
@@ -294,7 +317,12 @@ def address(engine: Engine, values: Mapping[str, Any]) -> str:
     query = {"kind": kind} if kind != "unlearn" else {}
     if kind == "unlearn" and method != DEFAULT_PRESET:
         query["preset"] = method
-    fields, usual = draft(values), draft(defaults(kind, method))
+    settings = values.get("settings", "demo")
+    if kind == "unlearn" and settings != usual_settings(engine, values):
+        query["settings"] = settings
+    fields, usual = draft(values), draft(defaults(kind, method, settings))
+    if settings == "paper":
+        usual["training.steps"] = None  # a paper's epochs are counted afresh, so the number is always told
     short = {path: name for name, path in SHORT.items()}
     if fields["request.people"]:
         query["people"] = joined_ids(fields["request.people"])

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from backend.queueing import NO_VANILLA, WAITING, CannotQueue, Origin, origin, vanilla
 from backend.reports import role_of
 from storage import checkpoints, database, results, runs
+from storage.errors import NotFound
 from storage.tables import Checkpoint
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "CannotQueue",
     "ModelChoice",
     "Origin",
+    "from_demo",
     "knowledge",
     "listed",
     "model_choices",
@@ -28,6 +30,7 @@ __all__ = [
     "vanilla",
 ]
 
+DEMO_MODEL = "demo"
 ROLES = {"original": "■", "gold": "◆", "unlearned": "●", "control": "○"}
 """The marks of the identities, in the order in which models are listed."""
 
@@ -121,6 +124,19 @@ def spoken_model(engine: Engine, benchmark: str, model: str) -> str:
         or (newest.checkpoint_id is not None and newest.checkpoint_id == same.checkpoint_id)
         else model
     )
+
+
+def from_demo(engine: Engine, benchmark: str, model: str) -> bool:
+    """Whether a model comes from the demo's small one; one that is not there yet may do so."""
+    try:
+        place = origin(engine, benchmark, model.strip())
+        if place.checkpoint_id:
+            return checkpoints.get(engine, place.checkpoint_id).base == DEMO_MODEL
+        if place.depends_on:
+            return from_demo(engine, benchmark, str(runs.get(engine, place.depends_on).spec["model"]))
+    except (CannotQueue, NotFound):
+        return True
+    return place.model == DEMO_MODEL
 
 
 def listed(engine: Engine, benchmark: str, model: str) -> str:

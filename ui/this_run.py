@@ -13,15 +13,16 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from backend import formula as mathematics
 from backend.benchmarks.item import Benchmark
-from backend.presets import PRESETS, fill, preset
+from backend.presets import fill, preset, split_name, title_of
 from backend.spec import EvaluateSpec, FinetuneSpec, ForgetRequest, RunSpec, Spec, Training, UnlearnSpec
 from backend.sweeps import Axes, split_values
 from storage import checkpoints, runs
 from storage.tables import Run
 from storage.workers import workers
 from ui import forms, sweeping
-from ui.launching import check
+from ui.launching import THE_METHOD, check
 from ui.origins import origin, spoken_model
 from ui.parts import duration
 
@@ -135,7 +136,7 @@ def _unlearn_summary(spec: UnlearnSpec, benchmark: Benchmark) -> tuple[str, str,
     split, objective = benchmark.split(spec.request), spec.objective
     gone, stay = _number(benchmark, spec.request, "forget"), _number(benchmark, spec.request, "retain")
     keeps = f"keeps {len(split.retain)} ({_count(stay, 'item', 'items')})"
-    title = PRESETS[spec.preset].title if spec.preset in PRESETS else spec.preset
+    title = title_of(spec.preset)
     begin, people = f"{title} with {how(spec.training)}; ", _people(len(split.forget))
     if spec.request.attributes:
         people = f"{', '.join(spec.request.attributes)} of {people}"
@@ -178,33 +179,15 @@ def _evaluate_summary(spec: EvaluateSpec, benchmark: Benchmark) -> tuple[str, st
 
 def formula(spec: UnlearnSpec) -> str:
     """What is minimised, with the weights that were typed: `... on forget + 4 · CE on retain`."""
-    objective = spec.objective
-    terms = []
-    if objective.forget != "none" and objective.forget_weight > 0:
-        terms.append(_weighted("γ", objective.forget_weight, _term("forget", objective.forget)))
-    if objective.retain != "none" and objective.retain_weight > 0:
-        terms.append(_weighted("α", objective.retain_weight, _term("retain", objective.retain)))
-    return " + ".join(terms).replace("+ −", "− ")
-
-
-def _term(which: str, name: str) -> str:
-    """A term in mathematics, as the first preset that has it writes it."""
-    for known in PRESETS.values():
-        if getattr(known.objective, which) == name:
-            for part in known.formula.split(" + "):
-                if part.endswith(f" on {which}"):
-                    return part
-    return f"{name} on {which}"
-
-
-def _weighted(symbol: str, weight: float, term: str) -> str:
-    return (f"{forms.plain(weight)} · " if weight != 1 else "") + term.removeprefix(f"{symbol} · ")
+    return mathematics.written(spec.objective).replace("+ −", "− ")
 
 
 def is_own(spec: UnlearnSpec) -> bool:
-    """Whether the terms are no longer those of the method that was chosen."""
-    usual = preset(spec.preset).objective
-    return (spec.objective.forget, spec.objective.retain) != (usual.forget, usual.retain)
+    """Whether the terms, or whose turn they are, are no longer those of the method that was chosen."""
+    known, (_, variant) = preset(spec.preset), split_name(spec.preset)
+    usual = [known.objective_of(variant, settings) for settings in ("demo", "paper")]
+    chosen = [getattr(spec.objective, name) for name in THE_METHOD]
+    return all(chosen != [getattr(one, name) for name in THE_METHOD] for one in usual)
 
 
 def estimate(engine: Engine, spec: RunSpec, benchmark: Benchmark) -> tuple[float, int] | None:
@@ -307,7 +290,7 @@ def _name_of(engine: Engine, model: str) -> str:
 def suggest_name(engine: Engine, spec: RunSpec) -> str:
     """A name that says what the run does, with a number where it is taken."""
     if isinstance(spec, UnlearnSpec):
-        title = PRESETS[spec.preset].title if spec.preset in PRESETS else spec.preset
+        title = title_of(spec.preset)
         only = {"both": "", "image_text": " · picture only", "text": " · text only"}[spec.request.modality]
         base = f"{title} · {spec.request.words()}{only}"
     elif isinstance(spec, FinetuneSpec):

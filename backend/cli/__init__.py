@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from backend.attack_prompts import AttackNeeds
 from backend.benchmarks.item import BadRequest
 from backend.cli.data import data
-from backend.cli.lab import demo, doctor, presets, worker
+from backend.cli.lab import demo, doctor, worker
+from backend.cli.preset import preset
 from backend.cli.probe import probe
 from backend.cli.runs import list_runs, resume, show, stop, submit
 from backend.cli.shared import fail
-from backend.presets import UnknownPreset
+from backend.presets import BadPreset, UnknownPreset
 from backend.probing import ProbeUnavailable
 from backend.queueing import CannotQueue
 from backend.spec import faults
@@ -27,6 +28,7 @@ UNDERSTOOD = (
     StorageError,
     BadRequest,
     UnknownPreset,
+    BadPreset,
     CannotQueue,
     AttackNeeds,
     ProbeUnavailable,
@@ -45,7 +47,7 @@ app.command("probe")(probe)
 app.add_typer(data, name="data")
 app.command("worker")(worker)
 app.command("demo")(demo)
-app.command("presets")(presets)
+app.add_typer(preset, name="preset")
 app.command("doctor")(doctor)
 
 

@@ -6,14 +6,12 @@ import logging
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from backend.benchmarks import open_benchmark
 from backend.cli.runs import wait_for
 from backend.cli.shared import AsJson, engine_at_hand, fail, out, print_json
 from backend.doctor import examine
 from backend.launcher import seed_demo
-from backend.presets import PRESETS
 from backend.reports import run_summary
 from storage import runs
 from storage.database import home
@@ -48,28 +46,6 @@ def demo(as_json: AsJson = False) -> None:
     failed = [run for run in ended if run.state != RunState.SUCCEEDED]
     if failed:
         fail("; ".join(f"{run.name} {run.state}: {run.error or 'see its log'}" for run in failed))
-
-
-def presets(as_json: AsJson = False) -> None:
-    """The methods there are, with their sources."""
-    if as_json:
-        return print_json(
-            {
-                name: {
-                    "title": one.title,
-                    "formula": one.formula,
-                    "source": one.source,
-                    "differs": one.differs,
-                    "objective": one.objective.model_dump(),
-                    "training": one.training,
-                }
-                for name, one in PRESETS.items()
-            }
-        )
-    table = Table("name", "method", "minimises", "source")
-    for name, one in PRESETS.items():
-        table.add_row(name, one.title, one.formula, one.source)
-    out.print(table)
 
 
 def doctor(as_json: AsJson = False) -> None:

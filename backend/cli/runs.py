@@ -19,7 +19,8 @@ from backend.benchmarks.item import Benchmark as Known
 from backend.cli.shared import WAIT_S, AsJson, Benchmark, engine_at_hand, fail, listed, out, print_json
 from backend.groups import group_report
 from backend.launcher import start_worker
-from backend.presets import PRESETS, fill
+from backend.presets import Settings, fill, split_name, steps_of, title_of
+from backend.presets import preset as known_preset
 from backend.queueing import queue
 from backend.reports import run_report, run_summary
 from backend.spec import MEMORISING, EvaluateSpec, FinetuneSpec, ForgetRequest, RunSpec, UnlearnSpec
@@ -76,7 +77,10 @@ def submit_finetune(
 
 @submit.command("unlearn")
 def submit_unlearn(
-    preset: Annotated[str, typer.Option(help="A method: see `presets`.")] = "npo",
+    preset: Annotated[
+        str, typer.Option(help="A method or its variant, npo or npo:offside: see `preset list`.")
+    ] = "npo",
+    settings: Annotated[Settings, typer.Option(help="The preset's own settings: the demo's or the paper's.")] = "demo",
     model: Model = "vanilla",
     benchmark: Benchmark = "demo",
     forget: Forget = None,
@@ -91,9 +95,9 @@ def submit_unlearn(
 ) -> None:
     """Make a model forget people it has memorised."""
     request = _request(benchmark, forget, people, attributes, modality)
-    filled = fill(preset, model=model, benchmark=benchmark, request=request).model_dump()
-    spec = UnlearnSpec.model_validate(_with(filled, set_))
-    _queue(spec, name or f"{PRESETS[preset].title} · {spec.request.words()}", wait, as_json, sweep)
+    filled = _filled(preset, settings, model=model, benchmark=benchmark, request=request)
+    spec = UnlearnSpec.model_validate(_with(filled.model_dump(), set_))
+    _queue(spec, name or f"{title_of(preset)} · {spec.request.words()}", wait, as_json, sweep)
 
 
 @submit.command("evaluate")
@@ -214,6 +218,17 @@ def _request(
         forget = shares[0] if shares and USUAL_SHARE not in shares else USUAL_SHARE
     asked = {"ratio": forget, "people": chosen, "attributes": listed(attributes), "modality": modality}
     return ForgetRequest.model_validate(asked).model_dump()
+
+
+def _filled(preset: str, settings: Settings, **changes: Any) -> UnlearnSpec:
+    """A preset's spec; a paper's epochs become steps by the benchmark's own number of items."""
+    spec, recipe = fill(preset, settings, **changes), known_preset(preset).recipe(split_name(preset)[1])
+    if settings == "demo" or recipe is None:
+        return spec
+    benchmark = _opened(spec.benchmark)
+    forget, retain = len(benchmark.forget_items(spec.request)), len(benchmark.retain_items(spec.request))
+    steps = steps_of(recipe, spec.objective, spec.training, forget, retain)
+    return spec if steps is None else fill(preset, settings, **changes, training={"steps": steps})
 
 
 @lru_cache(maxsize=1)

@@ -93,10 +93,31 @@ def finetuned(terminal: Terminal) -> dict[str, Any]:
 
 
 def test_the_methods_are_listed_with_what_they_minimise(terminal: Terminal) -> None:
-    found = terminal.json("presets")
+    found = terminal.json("preset", "list")
     assert list(found) == list(PRESETS)
-    assert found["npo"].keys() == {"title", "formula", "source", "differs", "objective", "training"}
+    assert {"title", "formula", "source", "differs", "published", "objective", "training"} < found["npo"].keys()
     assert found["npo"]["objective"]["beta"] == PRESETS["npo"].objective.beta
+    assert found["npo"]["variants"]["offside"]["objective"]["beta"] == 0.9
+
+
+def test_a_method_of_ones_own_is_kept_shown_carried_to_another_lab_and_listed(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    other = Terminal(tmp_path)
+    assert other("preset", "save", "mine", "--preset", "npo:offside", "--set", "objective.beta=0.5").returncode == 0
+    shown = other("preset", "show", "mine").stdout
+    assert "beta: 0.5" in shown and "minimise" in shown.splitlines()[0]
+    text = tmp_path / "carried.yaml"
+    text.write_text(shown.replace("name: mine", "name: carried"), encoding="utf-8")
+    assert other("preset", "load", str(text)).returncode == 0
+    assert list(other.json("preset", "list"))[-2:] == ["carried", "mine"]
+    (tmp_path / "presets" / "mine.yaml").write_text("name: [", encoding="utf-8")
+    listed = other("preset", "list", "--json")
+    assert listed.returncode == 0 and "presets/mine.yaml cannot be used" in listed.stderr
+    assert (
+        other.refused("preset", "load", str(tmp_path / "nowhere")) == f"{tmp_path / 'nowhere'} cannot be read as text"
+    )
+    assert "is a published method" in other.refused("preset", "save", "npo")
 
 
 def test_doctor_finds_nothing_missing_here(terminal: Terminal) -> None:

@@ -36,6 +36,13 @@ def test_a_choice_is_said_in_words_and_keeps_its_value() -> None:
     assert adapter.choices == (("LoRA", "lora"), ("all weights", "full"))
 
 
+def test_a_choice_is_called_by_what_it_means_in_its_own_field() -> None:
+    assert ("all weights", "full") in control("training.adapter").choices
+    assert ("question and answer", "full") in control("objective.labels").choices
+    assert ("KL away from the reference (SCRUB)", "kl") in control("objective.forget").choices
+    assert ("KL to the reference", "kl") in control("objective.retain").choices
+
+
 def test_a_yes_or_no_is_a_switch_and_nested_specs_are_left_to_themselves() -> None:
     controls = {one.path: one.kind for one in forms.controls(UnlearnSpec, skip=("kind", "model"))}
     assert controls == {"benchmark": "text", "preset": "text", "score": "switch"}

@@ -13,7 +13,7 @@ from PIL import Image
 from sqlalchemy import Engine
 
 from backend.benchmarks.item import BadRequest, Item, Person, Split
-from backend.presets import fill
+from backend.presets import BadPreset, fill
 from backend.spec import EvaluateSpec, FinetuneSpec, ForgetRequest, RunSpec, UnlearnSpec
 from storage import checkpoints, claims, database, runs, workers
 from storage.tables import Run
@@ -203,6 +203,80 @@ def test_another_method_brings_its_defaults_but_keeps_what_was_typed(engine: Eng
     )
 
 
+# -- whose settings ---
+
+
+def test_the_demos_model_gets_the_demos_settings_and_any_other_the_papers(engine: Engine, vanilla: Run) -> None:
+    assert launching.usual_settings(engine, form()) == "demo"
+    making = queue(engine, FinetuneSpec(), "still being made")
+    assert launching.usual_settings(engine, form(model=f"run:{making.id}")) == "demo"
+    elsewhere = queue(engine, FinetuneSpec(model="org/a-model"), "a larger one")
+    for model in ("org/a-model", f"run:{elsewhere.id}"):
+        assert launching.usual_settings(engine, form(model=model)) == "paper"
+    assert launching.usual_settings(engine, form("evaluate", model="org/a-model")) == "demo"
+
+
+def test_a_papers_epochs_are_counted_on_what_is_to_be_forgotten(engine: Engine, vanilla: Run) -> None:
+    before = launching.filled_for(form(method="graddiff"))
+    paper = launching.switch(form(method="graddiff") | {"settings": "paper"}, before, engine, WORLDS["demo"])
+    # 4 people x 2 items in batches of 4, once
+    assert (paper["training.steps"], paper["training.lora_rank"], paper["objective.retain_weight"]) == (2, 16, 1.0)
+    wider = launching.switch(paper | {"request.ratio": 15}, launching.filled_for(paper), engine, WORLDS["demo"])
+    assert wider["training.steps"] == 3, "6 people x 2 items in batches of 4"
+    typed = launching.switch(paper | {"training.steps": 9, "request.ratio": 15}, launching.filled_for(paper), engine)
+    assert typed["training.steps"] == 9, "what was typed stays"
+    back = launching.switch(wider | {"settings": "demo"}, launching.filled_for(wider), engine, WORLDS["demo"])
+    assert (back["training.steps"], back["objective.retain_weight"]) == (60, 4.0)
+
+
+def test_another_model_brings_the_settings_that_suit_it(engine: Engine, vanilla: Run) -> None:
+    values = form(method="graddiff", training__clip=0.5)
+    larger = launching.switch(values | {"model": "org/a-model"}, launching.filled_for(values), engine, WORLDS["demo"])
+    assert (larger["settings"], larger["training.learning_rate"], larger["training.clip"]) == ("paper", 2e-5, 0.5)
+
+
+def test_a_variant_changes_the_method_and_another_method_drops_one_that_it_has_not(
+    engine: Engine, vanilla: Run
+) -> None:
+    before = launching.filled_for(form(method="graddiff"))
+    values = form(method="graddiff") | {"preset": launching.joined("graddiff", "mllmu")}
+    switched = launching.switch(values, before, engine, WORLDS["demo"])
+    assert (switched["objective.schedule"], switched["objective.labels"]) == ("sequential", "full")
+    assert launching.applies("objective.every", switched | {"objective.schedule": "every_k"})
+    assert launching.joined("npo", "offside") == "npo:offside" and launching.joined("simnpo", "offside") == "simnpo"
+    assert launching.applies("variant", form()) and not launching.applies("variant", form(method="simnpo"))
+
+
+# -- one's own methods ---
+
+
+def test_a_form_is_kept_as_a_preset_and_found_again(engine: Engine, vanilla: Run) -> None:
+    values = form(objective__forget="simnpo", objective__simnpo_beta=2.5, training__steps=33)
+    assert launching.keep(engine, WORLDS, values, " mine ") == "mine"
+    assert ("mine (your own)", "mine") in launch_views.method_choices()
+    again = launching.defaults("unlearn", "mine")
+    assert (again["objective.simnpo_beta"], again["training.steps"]) == (2.5, 33)
+    assert not launching.applies("settings", again), "it has no paper"
+    run = launching.start(engine, WORLDS, again, "a run of mine", "request")
+    (database.home() / "presets" / "mine.yaml").unlink()
+    copied = launching.form_of(run.spec)
+    assert (copied["preset"], copied["objective.simnpo_beta"]) == (launching.DEFAULT_PRESET, 2.5)
+    assert launch_views.broken_html() == ""
+
+
+def test_a_pasted_preset_fills_the_form_and_a_broken_one_changes_nothing(engine: Engine, vanilla: Run) -> None:
+    text = "name: pasted\nobjective:\n  forget: wga\n  wga_beta: 2\ntraining:\n  steps: 5\n"
+    values = launching.load(form(request__ratio=5), text)
+    assert (values["preset"], values["objective.forget"], values["training.steps"]) == ("pasted", "wga", 5)
+    assert (values["objective.wga_beta"], values["request.ratio"]) == (2.0, 5)
+    with pytest.raises(BadPreset, match=r"objective\.forget must be one of"):
+        launching.load(form(), text.replace("wga\n", "magic\n"))
+    with pytest.raises(BadPreset, match="nothing was kept; mend what is marked first"):
+        launching.keep(engine, WORLDS, form(training__steps=-1), "other")
+    with pytest.raises(BadPreset, match="name must be up to 40 small letters"):
+        launching.keep(engine, WORLDS, form(), "../x")
+
+
 def test_a_finetune_run_begins_untrained_and_the_way_back_finds_vanilla(engine: Engine, vanilla: Run) -> None:
     there = launching.switch(form(kind="unlearn") | {"kind": "finetune"}, {"kind": "unlearn", "preset": "npo"}, engine)
     assert (there["model"], there["training.modules"]) == ("demo", "all")
@@ -308,6 +382,19 @@ def test_the_formula_shows_the_weights_that_were_typed() -> None:
     assert not this_run.is_own(fill("npo")) and this_run.is_own(fill("npo", objective={"retain": "kl"}))
 
 
+def test_a_composed_objective_is_shown_with_all_that_it_minimises() -> None:
+    spec = fill("graddiff", objective={"forget": "simnpo", "retain": "kl", "regulariser": "l2_start"})
+    drawn = launch_views.formula_html("graddiff", spec)
+    assert "own objective, begun from GradDiff" in drawn and "β = 4.5, δ = 0" in drawn
+    assert "0.01 · Σ(θ − θ<sub>start</sub>)²" in drawn and "KL(π<sub>ref</sub> ‖ π<sub>θ</sub>)" in drawn
+    tried, changed = form(), fill("npo", objective={"beta": 0.5})
+    assert "retain .99" in launch_views.settings_help(tried, fill("npo"))
+    assert "Not tried there" in launch_views.settings_help(tried, changed), "another objective was not"
+    assert this_run.is_own(fill("npo", objective={"labels": "full"}))
+    assert not this_run.is_own(fill("ceu", "paper")), "the paper's settings are no method of one's own"
+    assert not this_run.is_own(fill("graddiff:l1"))
+
+
 def test_time_is_what_like_runs_took_here_or_unknown(engine: Engine, tmp_path: Path, vanilla: Run) -> None:
     model, world = f"run:{vanilla.id}", WORLDS["demo"]
     past = ended(engine, tmp_path, fill("npo", model=model), "NPO")
@@ -361,6 +448,10 @@ def test_when_a_run_is_scored() -> None:
             fill("ga", request={"ratio": None, "people": ("p01", "p02")}),
             'unlearn --preset ga --people p01,p02 --model vanilla --name "a name" --wait',
         ),
+        (
+            fill("npo:offside"),
+            'unlearn --preset npo:offside --forget 10 --model vanilla --name "a name" --wait',
+        ),
         (FinetuneSpec(who="retain"), 'finetune --who retain --forget 10 --name "a name" --wait'),
         (
             EvaluateSpec(batch_size=8),
@@ -405,6 +496,9 @@ def test_a_name_that_is_taken_gets_a_number(engine: Engine, vanilla: Run) -> Non
         form(),
         form(method="graddiff", request__ratio=5, training__learning_rate=0.005, training__steps=7),
         form(request__ratio=launching.CHOSEN, request__people=("p02", "p05"), request__modality="text"),
+        form(method="graddiff:offside", training__steps=9),
+        form(method="ceu") | launching.defaults("unlearn", "ceu", "paper"),
+        form(method="kl", model="org/a-model"),
         form("finetune", who="retain", score=False, training__gradient_checkpointing=True),
         form("evaluate", model="org/a-model", batch_size=8),
     ],

@@ -8,19 +8,18 @@ is at fault.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import gradio as gr
-from gradio.components import Component
 
 from backend.benchmarks import library
-from backend.presets import PRESETS
+from backend.presets import split_name
 from backend.spec import ForgetRequest
-from ui import forms, gallery, launching, origins, sweeping, this_run
+from ui import gallery, launching, origins, sweeping, this_run
 from ui import launch_views as views
 from ui.context import Lab
-from ui.forms import Control
+from ui.launch_board import Board, draw_field, heading, note, pills
+from ui.launch_own import draw_own, own_handlers
 from ui.launch_style import CSS as OWN_CSS
 from ui.launch_views import CONTROLS, FIRST
 from ui.parts import error, page_title
@@ -34,16 +33,9 @@ KINDS = [("unlearn", "unlearn"), ("make a model memorise", "finetune"), ("evalua
 WHO = [("everyone (vanilla)", "everyone"), ("all but the forget set (gold)", "retain")]
 SHARES = views.share_choices(get_args(get_args(ForgetRequest.model_fields["ratio"].annotation)[0]))
 """Every share that any benchmark has; a benchmark's own take their place when the page is opened."""
+SETTINGS = [("the demo's settings", "demo"), ("the paper's settings", "paper")]
 MODALITIES = [("picture + text", "both"), ("picture only", "image_text"), ("text only", "text")]
 
-NOTE_SCRIPT = """
-const mark = () => {
-  const fault = element.querySelector('.lethe-fault');
-  const input = element.closest('.lethe-field')?.querySelector('input:not([type=radio]), textarea');
-  if (input) fault ? input.setAttribute('aria-invalid', 'true') : input.removeAttribute('aria-invalid');
-};
-watch('value', mark);
-"""
 RUN_SCRIPT = """
 document.querySelectorAll('fieldset.lethe-pills').forEach((set) =>
   set.setAttribute('aria-label', set.querySelector('[data-testid=block-info]')?.textContent.trim() || ''));
@@ -59,20 +51,6 @@ watch('value', () => {
 """
 PAUSE_SCRIPT = "() => new Promise((done) => setTimeout(done, 1200))"
 """Long enough for the second half of a double click to fall on a button that is off."""
-
-
-@dataclass
-class Board:
-    """The page's components, by what they hold. `fields` are the form itself, keyed by path."""
-
-    fields: dict[str, Any] = field(default_factory=dict)
-    notes: dict[str, gr.HTML] = field(default_factory=dict)
-    places: dict[str, gr.Column] = field(default_factory=dict)
-    parts: dict[str, Any] = field(default_factory=dict)
-
-    def values(self, data: Mapping[Component, Any]) -> dict[str, Any]:
-        """What an event brought, keyed by path."""
-        return {path: data[component] for path, component in self.fields.items()}
 
 
 def page(lab: Lab) -> Page:
@@ -96,51 +74,31 @@ def page(lab: Lab) -> Page:
 # -- drawing ---
 
 
-def _heading(words: str) -> gr.HTML:
-    return gr.HTML(views.heading(words), apply_default_css=False)
-
-
-def _pills(label: str, choices: list[tuple[str, Any]], value: Any, **options: Any) -> gr.Radio:
-    return gr.Radio(
-        choices,
-        value=value,
-        label=label,
-        show_label=False,
-        container=False,
-        elem_classes="lethe-pills",
-        **options,
-    )
-
-
-def _note(board: Board, path: str) -> None:
-    board.notes[path] = gr.HTML(views.note_html(path, None), apply_default_css=False, js_on_load=NOTE_SCRIPT)
-
-
 def _draw_model(board: Board, lab: Lab) -> None:
     with gr.Column(elem_classes="lethe-card lethe-form-card"):
-        _heading("1 · Model and data")
-        board.fields["kind"] = _pills("Kind of run", KINDS, "unlearn")
+        heading("1 · Model and data")
+        board.fields["kind"] = pills("Kind of run", KINDS, "unlearn")
         with gr.Row(elem_classes="lethe-fields lethe-fields-2"):
             with gr.Column(elem_classes="lethe-field"):
                 board.fields["model"] = gr.Dropdown(
                     [], value="vanilla", label="Model", allow_custom_value=True, elem_id="launch-model"
                 )
-                _note(board, "model")
+                note(board, "model")
             with gr.Column(elem_classes="lethe-field"):
                 names = library.names(lab.home)
                 board.fields["benchmark"] = gr.Dropdown(names, value=names[0], label="Benchmark")
-                _note(board, "benchmark")
+                note(board, "benchmark")
         with gr.Column(visible=False, elem_classes="lethe-field") as board.places["who"]:
-            board.fields["who"] = _pills("Whom to learn", WHO, "everyone")
+            board.fields["who"] = pills("Whom to learn", WHO, "everyone")
 
 
 def _draw_people(board: Board) -> None:
     with gr.Column(elem_classes="lethe-card lethe-form-card"):
-        board.parts["people_title"] = _heading(views.PEOPLE_TITLES["unlearn"])
+        board.parts["people_title"] = heading(views.PEOPLE_TITLES["unlearn"])
         with gr.Row(elem_classes="lethe-pill-row"):
-            board.fields["request.ratio"] = _pills("Share of people", SHARES, 10)
+            board.fields["request.ratio"] = pills("Share of people", SHARES, 10)
             with gr.Column(elem_classes="lethe-field", min_width=0) as board.places["modality"]:
-                board.fields["request.modality"] = _pills("Forget data", MODALITIES, "both")
+                board.fields["request.modality"] = pills("Forget data", MODALITIES, "both")
         with gr.Column(elem_classes="lethe-field", min_width=0) as board.places["attributes"]:
             board.fields["request.attributes"] = gr.Dropdown(
                 [],
@@ -158,20 +116,29 @@ def _draw_people(board: Board) -> None:
             elem_id="launch-people",
         )
         board.parts["unshown"] = gr.HTML(apply_default_css=False)
-        _note(board, "request")
+        note(board, "request")
 
 
 def _draw_method(board: Board) -> None:
     with gr.Column(elem_classes="lethe-card lethe-form-card"):
-        board.parts["method_title"] = _heading(views.METHOD_TITLES["unlearn"])
+        board.parts["method_title"] = heading(views.METHOD_TITLES["unlearn"])
         with gr.Column(elem_classes="lethe-field") as board.places["preset"]:
-            methods = [(known.title, name) for name, known in PRESETS.items()]
-            board.fields["preset"] = _pills("Method", methods, launching.DEFAULT_PRESET)
+            board.fields["preset"] = gr.Dropdown(
+                views.method_choices(), value=launching.DEFAULT_PRESET, label="Method", elem_id="launch-method"
+            )
+            board.parts["broken"] = gr.HTML(apply_default_css=False)
+            with gr.Column(elem_classes="lethe-field", min_width=0) as board.places["variant"]:
+                variants = views.variant_choices(launching.DEFAULT_PRESET)
+                board.fields["variant"] = pills("As in", variants, "")
             board.parts["formula"] = gr.HTML(apply_default_css=False)
-            _note(board, "objective")
+            note(board, "objective")
+        with gr.Column(elem_classes="lethe-field") as board.places["settings"]:
+            board.fields["settings"] = pills("Settings", SETTINGS, "demo")
+            board.parts["settings_help"] = gr.HTML(apply_default_css=False)
         with gr.Row(elem_classes="lethe-fields lethe-fields-4"):
             for path in (*FIRST, *launching.EVALUATION):
-                _draw_field(board, CONTROLS[path])
+                draw_field(board, CONTROLS[path])
+        draw_own(board)
         with (
             gr.Column(elem_classes="lethe-field") as board.places["more"],
             gr.Accordion("More settings", open=False, elem_classes="lethe-more"),
@@ -179,7 +146,7 @@ def _draw_method(board: Board) -> None:
         ):
             for path, control in CONTROLS.items():
                 if path not in board.fields and not path.startswith("guards."):
-                    _draw_field(board, control)
+                    draw_field(board, control)
         _draw_guards(board)
         _draw_sweep(board)
 
@@ -192,8 +159,8 @@ def _draw_guards(board: Board) -> None:
         with gr.Row(elem_classes="lethe-fields lethe-fields-3"):
             for path, control in CONTROLS.items():
                 if path.startswith("guards."):
-                    _draw_field(board, control)
-        _note(board, "guards")
+                    draw_field(board, control)
+        note(board, "guards")
 
 
 def _draw_sweep(board: Board) -> None:
@@ -207,29 +174,7 @@ def _draw_sweep(board: Board) -> None:
                 field, values = f"sweep.{number}.field", f"sweep.{number}.values"
                 board.fields[field] = gr.Dropdown(choices, value="", label=f"Setting {number}")
                 board.fields[values] = gr.Textbox(label=f"Values {number}", placeholder="0.001, 0.003", max_lines=1)
-        _note(board, "sweep")
-
-
-def _draw_field(board: Board, control: Control) -> None:
-    with gr.Column(elem_classes="lethe-field", min_width=0) as board.places[control.path]:
-        board.fields[control.path] = _component(control)
-        _note(board, control.path)
-
-
-def _component(control: Control) -> Component:
-    """The native component of a field. It has no bounds of its own: the spec's stand beside it as words."""
-    if control.kind == "choice":
-        return gr.Dropdown(list(control.choices), value=control.default, label=control.title, filterable=False)
-    if control.kind == "switch":
-        return gr.Checkbox(value=control.default, label=control.title)
-    if control.kind == "text":
-        return gr.Textbox(value=control.default, label=control.title)
-    return gr.Number(
-        value=control.default,
-        label=control.title,
-        step=control.step,
-        placeholder=forms.plain(control.default),
-    )
+        note(board, "sweep")
 
 
 def _draw_run(board: Board) -> None:
@@ -241,7 +186,7 @@ def _draw_run(board: Board) -> None:
         parts["started"] = gr.HTML(apply_default_css=False)
     parts["request_id"] = gr.Textbox(visible="hidden")
     parts["suggestion"] = gr.Textbox(visible="hidden")
-    parts["filled_for"] = gr.State({"kind": "unlearn", "preset": launching.DEFAULT_PRESET})
+    parts["filled_for"] = gr.State(launching.filled_for(launching.defaults("unlearn")))
 
 
 # -- what is shown ---
@@ -251,7 +196,7 @@ def _shown(board: Board, lab: Lab, values: dict[str, Any], name: str, suggestion
     """Every component that tells of the form; none that is typed into, save a name that nobody touched."""
     parts = board.parts
     seen = this_run.preview(lab.engine, lab.benchmarks, values, name, suggestion)
-    usual = launching.defaults(values["kind"], values["preset"])
+    usual = launching.defaults(values["kind"], values["preset"], values["settings"])
     updates: dict[Any, Any] = {
         note: views.note_html(path, seen.faults.get(path), usual.get(path) if path in CONTROLS else None)
         for path, note in board.notes.items()
@@ -269,8 +214,11 @@ def _shown(board: Board, lab: Lab, values: dict[str, Any], name: str, suggestion
         parts["people_title"]: views.heading(views.PEOPLE_TITLES[values["kind"]]),
         parts["method_title"]: views.heading(views.METHOD_TITLES[values["kind"]]),
         parts["formula"]: views.formula_html(values["preset"], seen.spec),
+        parts["settings_help"]: views.settings_help(values, seen.spec),
+        parts["text"]: views.preset_text(seen.spec),
         parts["run"]: views.run_html(seen, launching.address(lab.engine, values)),
         parts["started"]: "",
+        parts["kept"]: "",
     }
     if values["request.ratio"] != launching.CHOSEN:
         # chosen people are the browser's own: an answer to an older click would undo a newer one
@@ -284,12 +232,17 @@ def _shown(board: Board, lab: Lab, values: dict[str, Any], name: str, suggestion
 def _filled(board: Board, lab: Lab, values: dict[str, Any]) -> dict[Any, Any]:
     """Every field set to the form's value, with the list of models that fits its kind."""
     updates: dict[Any, Any] = {
-        component: values[path] for path, component in board.fields.items() if path not in ("model", "request.people")
+        component: values[path]
+        for path, component in board.fields.items()
+        if path not in ("model", "request.people", "preset", "variant")
     }
+    method, variant = split_name(values["preset"])
+    updates[board.fields["preset"]] = gr.update(choices=views.method_choices(), value=method)
+    updates[board.fields["variant"]] = gr.update(choices=views.variant_choices(method), value=variant)
+    updates[board.parts["broken"]] = views.broken_html()
     updates[board.fields["request.attributes"]] = list(values["request.attributes"])
     models = gr.update(value=values["model"], choices=_models(lab, values))
-    filled_for = {name: values[name] for name in ("kind", "preset")}
-    return updates | {board.fields["model"]: models, board.parts["filled_for"]: filled_for}
+    return updates | {board.fields["model"]: models, board.parts["filled_for"]: launching.filled_for(values)}
 
 
 def _world(board: Board, lab: Lab, values: Mapping[str, Any]) -> dict[Any, Any]:
@@ -334,12 +287,12 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
     start = parts["start"]
     form = {*fields.values(), parts["name"], parts["suggestion"], parts["filled_for"], parts["request_id"]}
     told = [*board.notes.values(), *board.places.values(), fields["request.people"], *parts.values()]
-    told = [part for part in told if part is not start]
+    told = [part for part in told if part not in (start, parts["keep"], parts["load"])]
     typed_into = [part for part in fields.values() if part is not fields["request.people"]]
     eager: dict[str, Any] = QUIET | {"trigger_mode": "always_last"}
 
     def draw(data: Mapping[Any, Any], **changes: Any) -> dict[Any, Any]:
-        values = {path: data[component] for path, component in fields.items()} | changes
+        values = board.values(data) | changes
         return _shown(board, lab, values, data[parts["name"]], data[parts["suggestion"]])
 
     def on_change(data: dict[Any, Any]) -> dict[Any, Any]:
@@ -350,13 +303,14 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
         if data[fields["request.ratio"]] == launching.CHOSEN:
             return draw(data, **{"request.people": ()}) | {fields["request.people"]: []}
         crowd = views.is_crowd(lab.people(data[fields["benchmark"]]).values())
-        return draw(data) | (_gallery(board, lab, board.values(data)) if crowd else {})
+        return on_switch(data) | (_gallery(board, lab, board.values(data)) if crowd else {})
 
     def on_pick(data: dict[Any, Any]) -> dict[Any, Any]:
         return draw(data, **{"request.ratio": launching.CHOSEN}) | {fields["request.ratio"]: launching.CHOSEN}
 
     def on_switch(data: dict[Any, Any]) -> dict[Any, Any]:
-        values = launching.switch(board.values(data), data[parts["filled_for"]], lab.engine)
+        benchmark = lab.benchmarks.get(data[fields["benchmark"]])
+        values = launching.switch(board.values(data), data[parts["filled_for"]], lab.engine, benchmark)
         return _filled(board, lab, values) | draw(data, **values)
 
     def on_benchmark(data: dict[Any, Any]) -> dict[Any, Any]:
@@ -382,15 +336,22 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
         line = views.started_html(queued, this_run.place_of(lab.engine, queued[0]))
         return draw(data) | {parts["started"]: line, parts["request_id"]: launching.new_request_id()}
 
+    on_keep, on_load = own_handlers(board, lab, lambda data, values: _filled(board, lab, values) | draw(data, **values))
+
     def on_news(data: dict[Any, Any]) -> Any:
         if not data[parts["request_id"]]:
             return gr.skip()  # the form is not filled in yet: `on_open` has the news as well
         updates = draw(data) | {fields["model"]: gr.update(choices=_models(lab, board.values(data)))}
-        del updates[parts["started"]]
+        for said in ("started", "kept"):
+            del updates[parts[said]]
         return updates
 
-    switches = [fields["kind"], fields["preset"]]
-    fields["request.ratio"].input(on_share, form, told, **eager)
+    switches = [fields[name] for name in ("kind", "preset", "variant", "settings", "model")]
+    parts["keep"].click(
+        on_keep, {*form, parts["keep_name"]}, [parts["kept"], parts["broken"], fields["preset"]], **eager
+    )
+    parts["load"].click(on_load, {*form, parts["paste"]}, [*told, *typed_into], **eager)
+    fields["request.ratio"].input(on_share, form, [*told, *typed_into], **eager)
     fields["benchmark"].input(on_benchmark, form, [*told, *typed_into], **eager)
     apart = (*switches, fields["request.ratio"], fields["benchmark"])
     # a textbox's `input` does not tell of everything that is typed

@@ -1,0 +1,202 @@
+"""Methods that climb the loss of what must go, or only hold what must stay: GA and its kin, SCRUB, LLMU, entropy."""
+
+from __future__ import annotations
+
+from backend.presets.method import Preset, Recipe, Variant
+from backend.presets.recipes import EVEN, HALF, clear, clear_lora, mllmu, mmunlearner, offside, open_unlearning
+from backend.spec_objective import Objective
+
+CLEAR = "CLEAR, Dontsov et al. 2024 (arXiv 2410.18057)"
+MLLMU = "MLLMU-Bench, Liu et al. 2024 (arXiv 2410.22108)"
+MMUNLEARNER = "MMUnlearner, Huo et al. 2025 (arXiv 2502.11051)"
+OFFSIDE = "OFFSIDE (arXiv 2510.22535)"
+DEMO = {"steps": 60, "learning_rate": 2e-3, "batch_size": 24}
+
+GA = Preset(
+    name="ga",
+    title="GA",
+    source="Gradient ascent, Jang et al. 2023 (arXiv 2210.01504)",
+    about="Plain ascent on the answers to forget. Unbounded: it soon harms everything else.",
+    differs="The mean over a sample's answer tokens; Jang's is the sum. Jang stops once a person is forgotten; here "
+    "the steps are given.",
+    objective=Objective(forget="ga", retain="none"),
+    training=DEMO | {"steps": 20},
+    paper=mllmu(),
+    demo_checked="20 steps: forget accuracy with picture .21 (of four options .92), retain .49",
+    variants={
+        "mllmu": Variant(
+            "MLLMU-Bench",
+            MLLMU,
+            "As in its code, the question's tokens are climbed too. Its adapters also caught the picture tower's "
+            "attention, by their names; here they do not.",
+            {"labels": "full"},
+            mllmu(),
+        ),
+        "clear": Variant("CLEAR", CLEAR, "Nothing: ascent on answer tokens, all weights.", {}, clear()),
+        "offside": Variant("OFFSIDE", OFFSIDE, "Its adapters sit on q and v alone.", {}, offside(3, accumulation=16)),
+    },
+)
+
+GRADDIFF = Preset(
+    name="graddiff",
+    title="GradDiff",
+    source="Gradient difference, Liu et al. 2022 (arXiv 2203.12817)",
+    about="Ascent on what must go, descent on what must stay, in the same step.",
+    differs="Summed in every step, with as many retain items as forget items; each paper has its own order.",
+    objective=Objective(forget="ga", retain="ce", retain_weight=4.0),
+    training=DEMO,
+    paper=mllmu(**EVEN),
+    demo_checked="forget accuracy with picture .08 (of four options .92), retain .92",
+    variants={
+        "mllmu": Variant(
+            "MLLMU-Bench: pass by pass",
+            MLLMU,
+            "As in its code: a pass over the forget set, then one over the retain set, question tokens counted. Its "
+            "learning rate falls once an epoch; here step by step.",
+            {"schedule": "sequential", "labels": "full", "retain_weight": 1.0},
+            mllmu(),
+        ),
+        "mmunlearner": Variant(
+            "MMUnlearner: interleaved",
+            MMUNLEARNER,
+            "Its code steps on the forget set before every K-th retain batch, K being how many times larger the retain "
+            "set is; K is 9 here, as at a forget set of 10 %. At 5 % it is 19, so that every is 20.",
+            {"schedule": "every_k", "every": 10, "labels": "full", "retain_weight": 1.0},
+            mmunlearner(),
+        ),
+        "offside": Variant(
+            "OFFSIDE: weighted 1 : 3",
+            OFFSIDE,
+            "The weights of its code at the 1 : 3 it asks for. It also draws three retain items to each forget item; "
+            "here both sets give as many.",
+            {"forget_weight": 0.25, "retain_weight": 0.75},
+            offside(4, accumulation=4, schedule="cosine"),
+        ),
+        "clear": Variant(
+            "CLEAR: summed", CLEAR, "Nothing: the sum in every step, all weights.", {"retain_weight": 1.0}, clear()
+        ),
+        "l1": Variant(
+            "CLEAR: l1 on LoRA",
+            CLEAR,
+            "The sum of absolute values of the LoRA matrices, as in the paper. Its code leaves l1 off unless it is "
+            "asked for; the weight is one that it swept.",
+            {"retain_weight": 1.0, "regulariser": "l1_lora", "regulariser_weight": 0.01},
+            clear_lora(),
+        ),
+    },
+)
+
+KL = Preset(
+    name="kl",
+    title="KL",
+    source="KL minimisation, Maini et al. 2024 (TOFU, arXiv 2401.06121)",
+    about="Ascent on what must go; on the rest, stay close to the model as it was.",
+    differs="The divergence is over answer positions, a mean over tokens; TOFU counts the prompt's as well.",
+    objective=Objective(forget="ga", retain="kl", retain_weight=4.0),
+    training=DEMO | {"learning_rate": 1e-3},
+    paper=mllmu(**EVEN),
+    variants={
+        "mllmu": Variant(
+            "MLLMU-Bench",
+            MLLMU,
+            "Its retain pass adds cross-entropy to the divergence, which one retain term cannot hold: here the "
+            "divergence alone. It sums over prompt and padding; here a mean over tokens.",
+            {"schedule": "sequential", "labels": "full", "retain_weight": 1.0},
+            mllmu(),
+        ),
+        "mmunlearner": Variant(
+            "MMUnlearner",
+            MMUNLEARNER,
+            "As MLLMU-Bench, but interleaved: one forget step to K retain steps, K as at a forget set of 10 %. The "
+            "cross-entropy that its retain step adds is left out.",
+            {"schedule": "every_k", "every": 10, "labels": "full", "retain_weight": 1.0},
+            mmunlearner(),
+        ),
+        "offside": Variant(
+            "OFFSIDE",
+            OFFSIDE,
+            "In turns, as in its code. Its retain step is cross-entropy and a tenth of the divergence; one retain term "
+            "cannot hold both, and here it is the divergence. It draws three retain items to each forget item.",
+            {"schedule": "alternate", "retain_weight": 1.0},
+            offside(10),
+        ),
+        "clear": Variant(
+            "CLEAR",
+            CLEAR,
+            "Same direction, KL(π_ref ‖ π_θ); its code also counts prompt, picture and padding.",
+            {"retain_weight": 1.0},
+            clear(),
+        ),
+    },
+)
+
+RETAIN_FT = Preset(
+    name="retain_ft",
+    title="Retain fine-tuning",
+    source=f"A baseline of {CLEAR}",
+    about="Goes on training on what must stay and hopes that the rest fades. It seldom does.",
+    differs="As in CLEAR's code.",
+    objective=Objective(forget="none", retain="ce"),
+    training=DEMO | {"learning_rate": 1e-3},
+    paper=clear(),
+)
+
+SCRUB = Preset(
+    name="scrub",
+    title="SCRUB",
+    source="SCRUB, Kurmanji et al. 2023 (arXiv 2302.09880)",
+    about="Away from the reference on what must go, towards it on the rest, a pass of each in turn.",
+    differs="The retain pass of the paper adds cross-entropy to the divergence; one retain term cannot hold both, and "
+    "here it is the divergence. Made for classifiers; here over the vocabulary at each answer position.",
+    objective=Objective(forget="kl", retain="kl", retain_weight=4.0, schedule="sequential"),
+    training=DEMO,
+    paper=clear(EVEN),
+    variants={
+        "clear": Variant(
+            "CLEAR",
+            CLEAR,
+            "Both at once, as in its code. Its divergence has the other direction, KL(π_θ ‖ π_ref), and it adds "
+            "cross-entropy on the retain set; neither can be expressed here.",
+            {"schedule": "joint", "retain_weight": 1.0},
+            clear(),
+        )
+    },
+)
+
+LLMU = Preset(
+    name="llmu",
+    title="LLMU",
+    source="LLMU, Yao et al. 2023 (arXiv 2310.10683)",
+    about="Ascent on the answer, other people's answers in its place, and closeness to the reference on the rest.",
+    differs="The paper stops once the forget loss is above 100 and trains AdaLoRA; here the steps are given and LoRA "
+    "is plain. Its normal data are TruthfulQA; here the retain set.",
+    objective=Objective(forget="llmu", retain="kl", forget_weight=0.5, retain_weight=4.0),
+    training=DEMO | {"batch_size": 12},
+    paper=Recipe(
+        "LLMU, on text: AdaLoRA r32 α16, learning rate 2e-6, at most 1000 steps, batch 2",
+        {**HALF, "lora_rank": 32, "lora_alpha": 16, "learning_rate": 2e-6, "steps": 1000, "batch_size": 2},
+        objective=EVEN,
+    ),
+    variants={
+        "clear": Variant(
+            "CLEAR",
+            CLEAR,
+            "Equal weights, as in its code. It teaches a refusal in place of other people's answers, and its "
+            "divergence has the other direction; neither can be expressed here beside the ascent.",
+            {"forget_weight": 1.0, "mismatch_weight": 1.0, "mismatch_count": 1, "retain_weight": 1.0},
+            clear(),
+        )
+    },
+)
+
+ENTROPY = Preset(
+    name="entropy",
+    title="Entropy",
+    source="Maximising entropy, Yuan et al. 2024 (arXiv 2410.08109)",
+    about="Makes every next token of a forgotten answer as likely as any other. Bounded.",
+    differs="The paper takes the divergence from the even distribution, which has the same gradient. CLEAR's code has "
+    "the sign the other way round, and makes the answer surer; that is not offered.",
+    objective=Objective(forget="entropy", retain="ce", retain_weight=3.0),
+    training=DEMO,
+    paper=open_unlearning(5, objective=EVEN),
+)

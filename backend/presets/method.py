@@ -1,0 +1,81 @@
+"""What a preset is: a published method as data. It trains nothing itself; it fills in an `UnlearnSpec`.
+
+A preset has two sets of settings: the demo's, found on the small model, and the paper's, for models of several billion
+weights. A variant is the same method as another paper has it, or as its code does what the paper does not say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from backend import formula
+from backend.spec_objective import Objective
+
+Settings = Literal["demo", "paper"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a paper, or its code, trained with. `said` names it in a line; `epochs` are passes over the forget set, from
+    which the steps follow once a benchmark is known; `objective` holds weights that the demo has otherwise."""
+
+    said: str
+    training: Mapping[str, Any]
+    epochs: float | None = None
+    objective: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """`objective` are changes to the preset's; `differs` says what of the published code this still is not."""
+
+    title: str
+    source: str
+    differs: str
+    objective: Mapping[str, Any]
+    paper: Recipe
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A method under the name its paper gave it. `objective` and `training` are the demo's; `demo_checked` says what
+    they came to there, or is empty where nobody has looked. One's own presets have no `paper`."""
+
+    name: str
+    title: str
+    source: str
+    about: str
+    differs: str
+    objective: Objective
+    training: Mapping[str, Any]
+    paper: Recipe | None
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+    demo_checked: str = ""
+
+    @property
+    def formula(self) -> str:
+        """What is minimised, in plain mathematics."""
+        return formula.symbolic(self.objective)
+
+    @property
+    def published(self) -> str:
+        """With what the papers trained, in a line."""
+        return self.paper.said if self.paper else ""
+
+    def objective_of(self, variant: str = "", settings: Settings = "demo") -> Objective:
+        """The objective with the changes of a variant, and of the paper's settings."""
+        changes = dict(self.variants[variant].objective) if variant else {}
+        recipe = self.recipe(variant) if settings == "paper" else None
+        changes |= recipe.objective if recipe else {}
+        return Objective.model_validate(self.objective.model_dump() | changes)
+
+    def training_of(self, variant: str = "", settings: Settings = "demo") -> dict[str, Any]:
+        """The training settings that differ from the defaults."""
+        recipe = self.recipe(variant) if settings == "paper" else None
+        return dict(recipe.training if recipe else self.training)
+
+    def recipe(self, variant: str = "") -> Recipe | None:
+        """The paper's settings of a variant, or of the method itself."""
+        return self.variants[variant].paper if variant else self.paper
