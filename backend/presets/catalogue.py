@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backend.presets.ascent import ENTROPY, GA, GRADDIFF, KL, LLMU, RETAIN_FT, SCRUB
+from backend.presets.masked import MMUNLEARNER, SALUN
 from backend.presets.method import Preset
 from backend.presets.preference import ALTPO, DPO, IDK, NPO, SIMNPO
 from backend.presets.scrambling import CEU, PDU, RMU, SATIMP, UNDIAL, WGA
@@ -14,6 +15,8 @@ PRESETS: dict[str, Preset] = {
         GRADDIFF,
         KL,
         NPO,
+        MMUNLEARNER,
+        SALUN,
         RETAIN_FT,
         IDK,
         DPO,
