@@ -14,10 +14,11 @@ MMUNLEARNER = Preset(
     title="MMUnlearner",
     source=PAPER,
     about="Ascent on what must go, through a mask of the weights that matter more to it than to what must stay; "
-    "descent on the rest, without a mask. To erase the visual link and keep the text, choose forget data with the picture.",
+    "descent on the rest, without a mask. To erase the visual link and keep the text, choose forget data with the "
+    "picture.",
     differs="Every weight that is trained is masked; its code leaves norms, embeddings and the output layer unmasked "
-    "and trains them all the same. Importance is summed in fp32; its fp16 rounds it away. A weight that matters to neither "
-    "side stays. At a forget set of 10 % the paper's settings take nine retain steps to a forget step.",
+    "and trains them all the same. Importance is summed in fp32; its fp16 rounds it away. A weight that matters to "
+    "neither side stays. At a forget set of 10 % the paper's settings take nine retain steps to a forget step.",
     objective=Objective(forget="ga", retain="ce", mask="mmunlearner", schedule="alternate"),
     training=MASKED,
     paper=Recipe(
