@@ -182,7 +182,7 @@ def test_the_labels_are_the_answer_and_no_picture(built: Built) -> None:
     assert len({len(row.ids) for row in rows}) > 1
     batch = encoder.collate(rows)
     ends = end_tokens(built.model, encoder.tokenizer)
-    pictured = encoder._image_tokens
+    pictured = encoder.image_tokens
     for labels, ids, answer in zip(
         batch["labels"], batch["input_ids"], (ANSWERS[0], ANSWERS[1], ANSWERS[0]), strict=True
     ):
@@ -274,7 +274,8 @@ def one_step(model: Any, objective: ObjectiveLoss, batch: dict[str, Any], optimi
     optimiser.zero_grad()
     if objective.needs_reference_sums:
         batch = {**batch, "forget": {**batch["forget"], "reference_sums": objective.reference_sums(batch["forget"])}}
-    objective(model, batch).total.backward()
+    for part in objective.parts(model, batch, 1):
+        part.loss.backward()
     optimiser.step()
 
 
