@@ -22,6 +22,14 @@ EDIT_SETTINGS: dict[str, tuple[str, ...]] = {
 }
 """By method: the settings that then mean something."""
 
+EDIT_TITLES: dict[str, str] = {"manu": "MANU", "task_vector": "Task vector", "prompt": "Prompting"}
+EDIT_WORDS: dict[str, str] = {
+    "manu": "nothing is trained; the MLP neurons that matter most to the forget set are cut",
+    "task_vector": "the forget set is learnt by an adapter, and α times what was learnt is subtracted",
+    "prompt": "no weight changes; an instruction stands before every question",
+}
+"""What each method does in place of minimising an objective."""
+
 NEGATION_NEEDS_LORA = "what is learnt and then subtracted is kept as an adapter; train LoRA"
 EDIT_NEEDS_NO_MASK = "a mask is laid over the forget term, and this method has none; choose no mask"
 

@@ -16,6 +16,7 @@ from backend.benchmarks.item import Benchmark, Person
 from backend.presets import title_of
 from backend.reports import role_of
 from backend.spec import ForgetRequest
+from backend.spec_edit import EDIT_TITLES
 from storage import runs
 from storage.workers import workers
 
@@ -65,7 +66,9 @@ def now_running(lab: Lab) -> str:
 
 def method_of(spec: dict[str, Any]) -> str:
     """The method's title, or what kind of learning or asking it is."""
-    name = spec.get("preset")
+    name, edit = spec.get("preset"), (spec.get("edit") or {}).get("method", "none")
+    if edit != "none":
+        return EDIT_TITLES.get(edit, edit)
     if name:
         return title_of(str(name))
     if spec.get("who") == "retain":

@@ -37,6 +37,7 @@ CONTROLS: dict[str, Control] = {
         *forms.controls(Objective, "objective."),
         *forms.controls(Training, "training."),
         *forms.controls(Guards, "guards."),
+        *forms.controls(Edit, "edit."),
         *forms.controls(EvaluateSpec, skip=("kind", "model", "benchmark")),
         *forms.controls(UnlearnSpec, skip=("kind", "model", "benchmark", "preset")),
     )
@@ -46,6 +47,7 @@ NOT_A_FIELD = {
     "objective": "Objective",
     "training": "Training",
     "guards": "Guards",
+    "edit": "Instead of an objective",
     "sweep": "Sweep",
     "model": "Model",
     "benchmark": "Benchmark",
@@ -121,6 +123,10 @@ def model_note(engine: Engine, values: Mapping[str, Any]) -> Markup:
 def formula_html(method: str, spec: Any) -> Markup:
     """What is minimised, where it comes from, and what differs from the code that was published with it."""
     known, (_, variant) = preset(method), split_name(method)
+    if isinstance(spec, UnlearnSpec) and spec.edit.method != "none":
+        return Markup('<div class="lethe-formula">{}: {}.</div>').format(
+            EDIT_TITLES[spec.edit.method], EDIT_WORDS[spec.edit.method]
+        )
     if isinstance(spec, UnlearnSpec) and this_run.is_own(spec):
         about = f"own objective, begun from {title_of(method)}"
     else:
@@ -157,7 +163,7 @@ def settings_help(values: Mapping[str, Any], spec: Any) -> Markup:
     recipe = known.recipe(variant)
     if values["settings"] == "paper" and recipe:
         return Markup('<p class="lethe-help">{}</p>').format(recipe.said)
-    as_tried = isinstance(spec, UnlearnSpec) and not variant and spec.objective == known.objective
+    as_tried = not variant and (not isinstance(spec, UnlearnSpec) or spec.objective == known.objective)
     tried = known.demo_checked if as_tried else ""
     return Markup('<p class="lethe-help">For the demo model. {}</p>').format(
         f"There: {tried}." if tried else "Not tried there; begin here and look."

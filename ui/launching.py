@@ -25,6 +25,7 @@ from backend.presets import (
 )
 from backend.queueing import CannotQueue, queue
 from backend.spec import KINDS, EvaluateSpec, ForgetRequest, RunSpec, UnlearnSpec
+from backend.spec_edit import EDIT_SETTINGS
 from backend.spec_objective import SETTINGS_OF, settings_in_use
 from backend.sweeps import queue_grid
 from storage import runs
@@ -204,8 +205,10 @@ def applies(place: str, values: Mapping[str, Any]) -> bool:
         return kind == "unlearn" and place.removeprefix("objective.") in settings_in_use(_chosen(values))
     if place == "sweep":
         return kind != "evaluate"
-    if place == "guards" or place.startswith("guards."):
+    if place in ("edit", "edit.method", "guards") or place.startswith("guards."):
         return kind == "unlearn"
+    if place.startswith("edit."):
+        return kind == "unlearn" and place.removeprefix("edit.") in EDIT_SETTINGS[values["edit.method"]]
     if place == "who":
         return kind == "finetune"
     if place.startswith("training.lora_"):

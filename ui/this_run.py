@@ -17,6 +17,7 @@ from backend import formula as mathematics
 from backend.benchmarks.item import Benchmark
 from backend.presets import fill, preset, split_name, title_of
 from backend.spec import EvaluateSpec, FinetuneSpec, ForgetRequest, RunSpec, Spec, Training, UnlearnSpec
+from backend.spec_edit import EDIT_TITLES, EDIT_WORDS
 from backend.sweeps import Axes, split_values
 from storage import checkpoints, runs
 from storage.tables import Run
@@ -132,14 +133,20 @@ def summary(spec: RunSpec, benchmark: Benchmark) -> tuple[str, str, str]:
     return _finetune_summary(spec, benchmark) if isinstance(spec, FinetuneSpec) else _evaluate_summary(spec, benchmark)
 
 
+def _title(spec: UnlearnSpec) -> str:
+    return EDIT_TITLES.get(spec.edit.method) or title_of(spec.preset)
+
+
 def _unlearn_summary(spec: UnlearnSpec, benchmark: Benchmark) -> tuple[str, str, str]:
     split, objective = benchmark.split(spec.request), spec.objective
     gone, stay = _number(benchmark, spec.request, "forget"), _number(benchmark, spec.request, "retain")
     keeps = f"keeps {len(split.retain)} ({_count(stay, 'item', 'items')})"
-    title = title_of(spec.preset)
-    begin, people = f"{title} with {how(spec.training)}; ", _people(len(split.forget))
+    begin, people = f"{_title(spec)} with {how(spec.training)}; ", _people(len(split.forget))
     if spec.request.attributes:
         people = f"{', '.join(spec.request.attributes)} of {people}"
+    if spec.edit.method != "none":
+        does = EDIT_WORDS[spec.edit.method]
+        return f"{_title(spec)} is to take away ", people, f" ({_count(gone, 'item', 'items')}): {does}."
     steps = f"in {_count(spec.training.steps, 'step', 'steps')}"
     if objective.forget == "none" or not objective.forget_weight:
         return f"{begin}lets ", people, f" fade and {keeps}, {steps}."
@@ -290,7 +297,7 @@ def _name_of(engine: Engine, model: str) -> str:
 def suggest_name(engine: Engine, spec: RunSpec) -> str:
     """A name that says what the run does, with a number where it is taken."""
     if isinstance(spec, UnlearnSpec):
-        title = title_of(spec.preset)
+        title = _title(spec)
         only = {"both": "", "image_text": " · picture only", "text": " · text only"}[spec.request.modality]
         base = f"{title} · {spec.request.words()}{only}"
     elif isinstance(spec, FinetuneSpec):

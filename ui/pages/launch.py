@@ -145,22 +145,24 @@ def _draw_method(board: Board) -> None:
             gr.Row(elem_classes="lethe-fields lethe-fields-3"),
         ):
             for path, control in CONTROLS.items():
-                if path not in board.fields and not path.startswith("guards."):
+                if path not in board.fields and not path.startswith(("guards.", "edit.")):
                     draw_field(board, control)
-        _draw_guards(board)
+        _draw_fold(board, "edit", "Instead of an objective: pruning, task vector, prompting")
+        _draw_fold(board, "guards", "Guards")
         _draw_sweep(board)
 
 
-def _draw_guards(board: Board) -> None:
+def _draw_fold(board: Board, group: str, title: str) -> None:
+    """The settings of one group of the spec, under a fold of their own."""
     with (
-        gr.Column(elem_classes="lethe-field") as board.places["guards"],
-        gr.Accordion("Guards", open=False, elem_classes="lethe-more"),
+        gr.Column(elem_classes="lethe-field") as board.places[group],
+        gr.Accordion(title, open=False, elem_classes="lethe-more"),
     ):
         with gr.Row(elem_classes="lethe-fields lethe-fields-3"):
             for path, control in CONTROLS.items():
-                if path.startswith("guards."):
+                if path.startswith(f"{group}."):
                     draw_field(board, control)
-        note(board, "guards")
+        note(board, group)
 
 
 def _draw_sweep(board: Board) -> None:
