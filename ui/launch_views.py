@@ -19,6 +19,7 @@ from backend.benchmarks.item import Person
 from backend.benchmarks.library import DEMO
 from backend.presets import every_preset, from_spec, preset, split_name, title_of, to_text
 from backend.spec import EvaluateSpec, FinetuneSpec, Objective, Training, UnlearnSpec
+from backend.spec_edit import EDIT_TITLES, EDIT_WORDS, Edit
 from backend.spec_guards import Guards
 from storage.tables import Run
 from ui import forms, gallery, group_view, launching, origins, this_run
