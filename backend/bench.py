@@ -256,7 +256,7 @@ def main() -> None:
         bench = prepare(Path(folder))
         found = [one(bench) for one in COMPARISONS]
         stepping = bench_training.measure(Path(folder))
-        dealt, seen = list(bench_pictures.deals(Path(folder))), bench_pictures.features(Path(folder))
+        pictured = list(bench_pictures.told(Path(folder)))
         size_gb, first, again = measure(Path(folder))
         comparing = bench_comparing.measure(Path(folder))
     table = Table(
@@ -278,12 +278,7 @@ def main() -> None:
             f"{one.ratio:.1f}×",
         )
     Console().print(table)
-    sentences = (
-        *bench_training.told(stepping),
-        *bench_pictures.told(dealt, seen),
-        *bench_comparing.told(comparing),
-    )
-    for sentence in sentences:
+    for sentence in (*bench_training.told(stepping), *pictured, *bench_comparing.told(comparing)):
         Console().print(sentence)
     Console().print(
         f"MLLMU-Bench's format, {first.people} people, {size_gb:.2f} GB on disk: opened in {first.opening_s:.1f} s the "

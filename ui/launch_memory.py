@@ -17,6 +17,7 @@ from backend.models import memory
 from backend.models.at_hand import NotAtHand, config_at_hand, parameters_in
 from backend.queueing import CannotQueue, precision_of
 from backend.spec import EvaluateSpec, LaunchSpec, Training, UnlearnSpec
+from backend.spec_edit import trains
 from backend.spec_objective import Objective
 from storage import database
 from storage.errors import NotFound
@@ -26,7 +27,7 @@ from ui.parts import size
 
 REFERENCE_TERMS = ("undial", "kl")
 """Forget terms that ask the model as it was, step by step; others keep its answers as numbers, or do without."""
-REFERENCE_RETAIN = ("kl", "hidden")
+REFERENCE_RETAIN = ("kl", "ce_kl", "kl_away", "hidden")
 FREE = 0.1
 """What is to stay free on a device: fragments, and the libraries' own buffers."""
 BYTES: dict[str, memory.Weights] = {"fp32": "fp32", "bf16": "bf16", "nf4": "4-bit"}
@@ -102,7 +103,7 @@ def _needed(config: Mapping[str, Any], spec: LaunchSpec) -> tuple[int, str]:
 
 def trained_by(spec: LaunchSpec) -> Training | None:
     """How a run trains; None for one that does not."""
-    if isinstance(spec, EvaluateSpec) or (isinstance(spec, UnlearnSpec) and spec.edit.method in ("manu", "prompt")):
+    if isinstance(spec, EvaluateSpec) or (isinstance(spec, UnlearnSpec) and not trains(spec.edit.method)):
         return None
     return spec.training
 
@@ -113,7 +114,8 @@ def rows_at_once(spec: LaunchSpec) -> int:
     objective = _objective(spec)
     if objective is None or not objective.forgets:
         return 1
-    return {"dpo": 2, "altpo": 2, "llmu": 1 + objective.mismatch_count}.get(objective.forget, 1)
+    several = 1 + objective.mismatch_count
+    return {"dpo": 2, "altpo": 2, "ga_idk": 2, "llmu": several, "sku": several}.get(objective.forget, 1)
 
 
 def copies(spec: LaunchSpec) -> dict[str, bool]:
@@ -129,7 +131,7 @@ def copies(spec: LaunchSpec) -> dict[str, bool]:
 
 
 def _objective(spec: LaunchSpec) -> Objective | None:
-    return spec.objective if isinstance(spec, UnlearnSpec) and spec.edit.method == "none" else None
+    return spec.objective if isinstance(spec, UnlearnSpec) and trains(spec.edit.method) else None
 
 
 def _weights_only(folder: Any, spec: LaunchSpec, error: Exception) -> Room:

@@ -31,6 +31,7 @@ from backend.spec import Decoding
 # -- the logit lens ---------------------------------------------------------------------------------------------------
 
 READ_AT_ONCE = 16
+ALIKE = 0.05
 LAYERS_SHOWN, TOKENS_SHOWN = 16, 12
 """As much of a table as a transcript keeps; whether a fact leaks is looked up in all of it."""
 
@@ -80,7 +81,8 @@ class Lens:
             logits = self._model(**batch, use_cache=False, logits_to_keep=keep).logits
         read = [self._ranked(self._head(self._norm(one)), labels, keep) for one in states]
         said, _, mask = self._ranked(logits, labels, keep)
-        if not torch.equal(read[-1][0][mask], said[mask]):
+        apart = (read[-1][0][mask].float() / said[mask]).log().abs()
+        if float((apart > ALIKE).float().mean()) > ALIKE:  # a rounding may move a rank, something left out moves all
             raise AttackNeeds("this family does more than a norm between its last layer and its head")
         ranks, odds = (torch.stack([one[part] for one in read]) for part in (0, 1))
         return [Table(ranks[:, row, kept].cpu(), odds[:, row, kept].cpu()) for row, kept in enumerate(mask)]

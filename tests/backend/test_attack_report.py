@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backend.attack_report import reckon, unit_figures
+from backend.attack_report import half_at, reckon, unit_figures
 from storage.tables import AttackUnit
 
 
@@ -99,3 +99,38 @@ def test_people_of_the_control_may_be_others() -> None:
         ]
     )
     assert (rows[0]["gap"], rows[0]["gap_low"], rows[0]["gap_high"]) == (0.5, 0.5, 0.5)
+
+
+def test_half_is_back_between_the_points_around_it() -> None:
+    def curve(*recoveries: float | None) -> list[dict[str, Any]]:
+        return [{"strength": 10.0 * (at + 1), "recovery": value} for at, value in enumerate(recoveries)]
+
+    assert half_at(curve(0.25, 0.75)) == pytest.approx(15.0)
+    assert half_at(curve(1.0)) == pytest.approx(5.0), "a straight line from nothing at no steps"
+    assert half_at(curve(0.5, 0.1)) == 10.0
+    assert half_at(curve(None, 0.25, 0.5)) == 30.0
+    assert half_at(curve(0.1, 0.4)) is None and half_at(curve(None)) is None and half_at([]) is None
+
+
+def test_the_steps_to_half_stand_in_the_table_of_an_attack_that_spends_steps() -> None:
+    plain = [unit("plain", "unlearned", FORGOT), unit("plain", "original", KNEW), unit("plain", "control", FORGOT)]
+    taught = [unit("relearn_forget", "unlearned", HALF, 10.0), unit("relearn_forget", "unlearned", KNEW, 20.0)]
+    rounded = [unit("quantise", "unlearned", KNEW, 4.0)]
+    table = {row["name"]: row for row in reckon([*plain, *taught, *rounded])}
+    assert (table["relearn_forget"]["half_at"], table["relearn_forget"]["budget"]) == (10.0, "steps")
+    assert table["quantise"]["half_at"] is None, "bits are not spent"
+
+
+def test_an_attack_never_stands_where_the_model_is_the_original_by_construction() -> None:
+    rows = reckon(
+        [
+            unit("plain", "unlearned", FORGOT),
+            unit("scale_back", "unlearned", KNEW, 0.0),
+            unit("scale_back", "unlearned", HALF, 0.5),
+            unit("scale_back", "unlearned", FORGOT, 1.0),
+        ]
+    )
+    assert (rows[0]["name"], rows[0]["strength"], rows[0]["unlearned"]) == ("scale_back", 0.5, 0.5)
+    assert [point["strength"] for point in rows[0]["curve"]] == [0.0, 0.5, 1.0]
+    alone = reckon([unit("scale_back", "unlearned", KNEW, 0.0)])
+    assert alone[0]["strength"] == 0.0, "where nothing else was tried, it is shown"

@@ -39,9 +39,14 @@ def test_a_second_run_reads_and_the_sentences_say_so(
     monkeypatch.setattr(bench_pictures, "PICTURES", 2)
     found = bench_pictures.features(tmp_path)
     assert min(found.tower_ms, found.written_ms, found.read_ms, found.digest_s) > 0
-    dealt = [
-        bench_pictures.Dealt("m", 16, deal, seconds, 2, 30, 60) for deal, seconds in (("even", 3), ("by_picture", 2))
-    ]
-    *_, by_picture, last = bench_pictures.told(dealt, found)
-    assert "by_picture: 2.00 s of the processor (1.5×), 2.0 pictures, 30 tokens of 60" in by_picture
-    assert f"from disk in a second run {found.read_ms:.1f} ms" in last
+    assert f"from disk in a second run {found.read_ms:.1f} ms" in bench_pictures.said_of_features(found)
+
+
+def test_a_deal_is_said_with_its_gain_over_the_even_one() -> None:
+    even, other = (
+        bench_pictures.Dealt("m", 16, deal, seconds, 2, 30, 60)
+        for deal, seconds in zip(bench_pictures.DEALS, (3, 2), strict=True)
+    )
+    assert "by_picture: 2.00 s of the processor (1.5×), 2.0 pictures, 30 tokens of 60" in bench_pictures.said_of_deal(
+        other, even
+    )

@@ -198,3 +198,44 @@ def test_the_page_of_one_run(with_demo: Lab, attackable: Run) -> None:
     assert page.attack_options(with_demo, run)[0] == ("Roleplay", "roleplay@0")
     assert attacking.shown_run(with_demo, {"run": run.id}) is not None
     assert attacking.shown_run(with_demo, {"run": attackable.id}) is None, "not an attack"
+
+
+def test_the_steps_to_half_are_said_beside_the_curve(with_demo: Lab, attackable: Run) -> None:
+    run = filled(with_demo, attackable)
+    for strength, leak in ((5.0, 0.0), (15.0, 1.0)):
+        figures = unit_figures([("p01", "text", leak)])
+        unit = {"attack": "relearn_forget", "strength": strength, "role": "unlearned", **figures}
+        attacks.write_unit(with_demo.engine, run.id, unit)
+    drawn = attack_figures.curves(reckon(attacks.units(with_demo.engine, [run.id])))
+    assert "half is back after 10 steps" in drawn
+
+
+LENS = {
+    "tokens": [" born", " <b>"],
+    "fact": 1,
+    "layers": [1, 3],
+    "ranks": [[1, 100], [2, 10]],
+    "probabilities": [0.01, 0.25],
+}
+
+
+def test_the_lens_is_a_table_with_its_ranks_the_last_layer_on_top() -> None:
+    drawn = attack_figures.heatmap({"lens": LENS})
+    assert drawn.index('<th scope="row">3</th>') < drawn.index('<th scope="row">1</th>')
+    assert "&lt;b&gt;" in drawn and "<b>" not in drawn
+    # rank 1 is full, 10 half, 100 bare; the fact's column is marked
+    assert '<td style="--heat:100%">1</td>' in drawn
+    assert '<td class="lethe-fact" style="--heat:50%">10</td>' in drawn
+    assert '<td class="lethe-fact" style="--heat:0%">100</td>' in drawn
+    assert ">.25<" in drawn
+    assert attack_figures.heatmap({}) == ""
+
+
+def test_the_lens_stands_with_what_was_said(with_demo: Lab, attackable: Run) -> None:
+    run = filled(with_demo, attackable)
+    said = [transcript("i0", "“Oslo” at rank 1", True, detail={"lens": LENS})]
+    attacks.write_unit(
+        with_demo.engine, run.id, {"attack": "lens", "strength": 1.0, "role": "unlearned", "value": 1.0}, said
+    )
+    table, _, _ = attack_view.transcripts(with_demo, run.id, Wanted("lens", 1.0))
+    assert "“Oslo” at rank 1" in table and '<details class="lethe-lens">' in table

@@ -118,12 +118,20 @@ def test_a_family_without_sums_has_the_numbers_of_its_files(engine: Engine, tmp_
 @pytest.mark.parametrize("adapter", ["lora", "full"])
 def test_the_terms_that_keep_a_copy_are_those_that_ask_the_reference(adapter: Any) -> None:
     training = Training(adapter=adapter)
+    learnt = Edit(method="task_vector" if adapter == "lora" else "none")
+    """What teaches is then subtracted, which takes an adapter."""
     for name, term in FORGET_TERMS.items():
-        spec = UnlearnSpec(objective=Objective(forget=name, retain="ce"), training=training)
+        teaches = name in ("learn", "sku")
+        if teaches and adapter == "full":
+            continue
+        edit = learnt if teaches else Edit()
+        spec = UnlearnSpec(objective=Objective(forget=name, retain="ce"), edit=edit, training=training)
         assert copies(spec)["reference_copy"] == (adapter == "full" and "reference" in term.needs), name
         both = {"policy", "other"} <= term.needs
-        assert rows_at_once(spec) == (1 + (5 if name == "llmu" else 1) if both else 1), name
+        assert rows_at_once(spec) == (1 + (5 if name in ("llmu", "sku") else 1) if both else 1), name
     for name, term in RETAIN_TERMS.items():
+        if name == "kl_away":
+            continue  # it goes with what is subtracted
         spec = UnlearnSpec(objective=Objective(forget="none", retain=name), training=training)
         asked = bool({"reference", "hidden_target"} & term.needs)
         assert copies(spec)["reference_copy"] == (adapter == "full" and asked), name

@@ -56,4 +56,10 @@ def untouched(target: Target) -> Iterator[Callable[[], None]]:
 
 
 def _hooks(model: Any) -> list[str]:
-    return [name for name, module in model.named_modules() if module._forward_hooks or module._forward_pre_hooks]
+    """Modules with a hook of ours; the library hangs its own on at the first forward pass."""
+    return [
+        name
+        for name, module in model.named_modules()
+        for hook in (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
+        if str(getattr(hook, "__module__", "")).startswith("backend")
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -279,3 +280,47 @@ def test_the_service_asks_for_its_token_and_streams_lines(kept: Kept) -> None:
     lines = [json.loads(line) for line in client.post("/ask", json=spec, headers=header).text.splitlines()]
     assert [lines[0]["event"], lines[-1]["event"]] == ["start", "done"]
     assert client.post("/release", headers=header).json() == {"released": True}
+
+
+@pytest.mark.parametrize("name", ["NPO", "wide"])
+def test_an_adapter_turned_half_on_is_the_weights_with_half_of_it_added(
+    kept: Kept, world: DemoBenchmark, name: str
+) -> None:
+    image = world.people()[4].picture
+    answers = {}
+    for scale in (0.0, 0.5, 1.0):
+        spec = asked(kept, ("vanilla", name), image=str(image), scale=scale, keep=False)
+        answers[scale] = ends(Probe(kept.engine, kept.home, CPU).ask(spec))
+    original = answers[0.0][0]["likelihood"]
+    assert [answers[scale][0]["likelihood"] for scale in answers] == [pytest.approx(original, rel=1e-6)] * 3
+    assert answers[0.0][1]["likelihood"] == pytest.approx(original, rel=1e-4), "off, it is the original"
+    assert answers[0.0][1]["text"] == answers[0.0][0]["text"]
+    assert [answers[scale][1]["stamp"]["adapter"] for scale in answers] == ["on ×0.00", "on ×0.50", "on ×1.00"]
+    half = copy.deepcopy(kept.models[name])
+    for layer in half.modules():
+        if getattr(layer, "lora_A", None):
+            with torch.no_grad():
+                layer.lora_B["default"].weight.mul_(0.5)
+    halved = Kept(kept.engine, kept.home, kept.checkpoints, {name: half}, kept.encoder)
+    text, likelihood = alone(halved, name, spec.question, image, spec.truth or "")
+    assert answers[0.5][1]["text"] == text
+    assert answers[0.5][1]["likelihood"] == pytest.approx(likelihood, rel=1e-3)
+
+
+def test_a_turned_adapter_is_as_it_was_for_the_next_question(kept: Kept) -> None:
+    probe = Probe(kept.engine, kept.home, CPU)
+    before = ends(probe.ask(asked(kept, ("NPO",))))[0]["likelihood"]
+    ends(probe.ask(asked(kept, ("NPO",), scale=1.5)))
+    assert ends(probe.ask(asked(kept, ("NPO",))))[0]["likelihood"] == before
+
+
+def test_what_is_not_to_be_kept_is_not(kept: Kept) -> None:
+    count = len(probes.listing(kept.engine, limit=100))
+    events = list(Probe(kept.engine, kept.home, CPU).ask(asked(kept, ("NPO",), keep=False)))
+    assert events[-1] == {"event": "done", "probe": None}
+    assert len(probes.listing(kept.engine, limit=100)) == count
+
+
+def test_without_an_adapter_there_is_nothing_to_turn(kept: Kept) -> None:
+    (error,) = Probe(kept.engine, kept.home, CPU).ask(asked(kept, ("vanilla", "gold"), scale=0.5))
+    assert error["event"] == "error" and "adapter of its own" in error["message"]
