@@ -83,11 +83,12 @@ def _fresh(name: str) -> Path:
 
 
 def offer(lab: Lab, button: gr.Button, named: Any, write: Writer) -> None:
-    """Makes a button download what `write` gives of the runs that `named` holds: an id, or a list of ids."""
+    """Makes a button download what `write` gives of the runs that `named` holds: a component, or several, each with an
+    id or a list of ids."""
     carrier = gr.DownloadButton(visible=False)
 
-    def give(chosen: Any) -> str:
-        run_ids = [chosen] if isinstance(chosen, str) else list(chosen or ())
+    def give(*chosen: Any) -> str:
+        run_ids = [one for held in chosen for one in ([held] if isinstance(held, str) else held or ()) if one]
         return _or_error(lambda: kept(*write(lab, run_ids)))
 
     asked = button.click(give, named, carrier, **EVENT)

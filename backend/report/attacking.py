@@ -94,7 +94,8 @@ def _strengths(row: Mapping[str, Any]) -> Markup:
         (point["at"] or f"{point['strength']:g}", *(pieces.rate(point[role]) for role in ROLES))
         for point in row["curve"]
     ]
-    drawn = figures.lines(series, f"{row['title']}: leak by strength", top=1.0, across="")
+    half = "" if row.get("half_at") is None else f"; half is back after {row['half_at']:.3g} {row['budget']}"
+    drawn = figures.lines(series, f"{row['title']}: leak by strength{half}", top=1.0, across="")
     return Markup("<div>{}{}</div>").format(drawn, pieces.table(["Strength", *ROLES], body, row["title"]))
 
 
@@ -115,8 +116,9 @@ def _quoted(title: str, said: Sequence[Mapping[str, Transcript]]) -> Markup:
 
 def _question(row: Transcript) -> Markup:
     prefix = Markup(" <em>{} …</em>").format(row.prefix) if row.prefix else ""
-    asked = pieces.ASKED.get(row.modality, row.modality)
-    return Markup('<span class="said">{}</span>{} <small>{}, {}</small>').format(row.asked, prefix, row.subject, asked)
+    what = row.detail.get("picture") or row.detail.get("what")
+    told = ", ".join(str(word) for word in (row.subject, pieces.ASKED.get(row.modality, row.modality), what) if word)
+    return Markup('<span class="said">{}</span>{} <small>{}</small>').format(row.asked, prefix, told)
 
 
 def _said(row: Transcript | None) -> Markup:

@@ -13,7 +13,7 @@ import gradio as gr
 
 from backend.comparing.figures import Cell
 from storage.errors import StorageError
-from ui import compare_view, parts
+from ui import compare_view, parts, takeaway
 from ui.changes import changed
 from ui.compare_state import ALL, SHOWN, State
 from ui.compare_style import CSS, PRESS_JS, TIP_JS
@@ -82,6 +82,7 @@ def _head() -> dict[str, Any]:
             _html(value=parts.page_title(TITLE))
             place["head"] = _html()
         with gr.Row(elem_classes="lethe-actions"):
+            place["report"] = gr.Button("Report on A and B", size="md")
             place["copy"] = gr.Button("Copy link", size="md")
     place["empty"], place["address"] = _html(visible=False), gr.Textbox(visible=False)
     return place
@@ -159,7 +160,7 @@ class _Handlers:
     def __init__(self, lab: Lab, place: dict[str, Any]) -> None:
         self.lab, self.place = lab, place
         self.inputs = [place[name] for name in ("sent", "address", *HELD, *CHOSEN, *NARROWED)]
-        silent = ("address", "copy")
+        silent = ("address", "copy", "report")
         self.outputs = [place["address"], *(one for name, one in place.items() if name not in silent)]
 
     def opened(self, request: gr.Request) -> dict[Any, Any]:
@@ -233,6 +234,7 @@ def _wire(blocks: gr.Blocks, cursor: gr.Textbox, does: _Handlers) -> None:
     for name, by in (("earlier", -1), ("later", 1)):
         place[name].click(lambda *values, by=by: does.turned(by, *values), does.inputs, does.outputs, **QUIET)
     place["address"].change(None, place["address"], None, js=REMEMBER, api_visibility="private")
+    takeaway.offer(does.lab, place["report"], [place["a"], place["b"]], takeaway.report_file)
     place["copy"].click(None, None, place["copy"], js=COPY, api_visibility="private").then(
         None, None, place["copy"], js=COPIED, api_visibility="private"
     )
