@@ -58,7 +58,7 @@ def table_file(table: str, ending: str) -> Writer:
     def write(lab: Lab, run_ids: Names) -> tuple[str, bytes]:
         rows = table_rows(lab.engine, table, list(run_ids))
         names = [runs.get(lab.engine, one).name for one in dict.fromkeys(run_ids)]
-        return file_name([table, *names], ending), table_bytes(table, rows, ending)
+        return file_name(names, ending, table), table_bytes(table, rows, ending)
 
     return write
 
@@ -134,7 +134,7 @@ def model_zip(lab: Lab, run_id: str) -> str:
     form = as_it_is(lab, run)
     if form is None or bytes_of(lab.engine, run) > LARGEST_ZIP:
         raise CannotTake(f"the model of “{run.name}” cannot be had here; take it from a terminal")
-    return str(take_zip(lab.engine, lab.home, run.id, form, _fresh(file_name([run.name, form], "zip"))))
+    return str(take_zip(lab.engine, lab.home, run.id, form, _fresh(file_name([run.name], "zip", form))))
 
 
 def as_it_is(lab: Lab, run: Run) -> Form | None:

@@ -67,9 +67,9 @@ def page(gathered: Sequence[Gathered], findings: Sequence[Finding], now: float) 
     return str(html)
 
 
-def file_name(names: Sequence[str], ending: str = "html") -> str:
-    """A name for the file that is safe anywhere: letters, digits and dashes of the runs' names."""
-    joined = "-and-".join(names) if len(names) < 3 else f"{len(names)}-runs"
+def file_name(names: Sequence[str], ending: str = "html", what: str = "") -> str:
+    """A name for the file that is safe anywhere: what it holds, then letters, digits and dashes of the runs' names."""
+    joined = f"{what} {'-and-'.join(names) if len(names) < 3 else f'{len(names)}-runs'}"
     words = re.sub(r"[^A-Za-z0-9]+", "-", joined).strip("-").lower()
     return f"lethe-{words[:80].strip('-') or 'run'}.{ending}"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +14,15 @@ import gradio as gr
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
 
 from backend.benchmarks.demo import DemoBenchmark
 from storage import runs
 from storage.database import connect, migrate
 from storage.tables import Run
 from tests.backend.report import lab as made
-from ui import api
+from ui import api, api_taking
 from ui.context import Lab
 from ui.lab import mcp_wanted
 
@@ -39,12 +43,15 @@ class Served:
 @pytest.fixture(scope="module")
 def filled(world: DemoBenchmark, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Run, Run]]:
     home = tmp_path_factory.mktemp("served")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("LETHE_HOME", str(home))
     engine = connect(f"sqlite:///{home / 'lethe.db'}")
     migrate(engine)
     npo = made.unlearned(engine, home, made.vanilla(engine, home), name="NPO")
     attack = made.attacked(engine, home, npo)
     yield Lab(engine, home, {"demo": world}), npo, attack
     engine.dispose()
+    patch.undo()
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +69,14 @@ def test_every_function_is_typed_and_documented(client: Client) -> None:
     assert {f"/{name}" for name in TAKING} < set(named)
     for place, told in named.items():
         assert told["description"], place
-        for parameter in told["parameters"]:
-            assert parameter["description"] or parameter["python_type"]["description"], (place, parameter)
+        assert all(parameter["type"] for parameter in told["parameters"]), place
+    assert len(named) == 13
+
+
+def test_every_argument_is_explained_where_a_program_reads_it(filled: tuple[Lab, Run, Run]) -> None:
+    for function in (*api.functions(filled[0]), *api_taking.functions(filled[0])):
+        explained = re.findall(r"^ +(\w+): \S", str(inspect.getdoc(function)).partition("Args:")[2], re.MULTILINE)
+        assert explained == list(inspect.signature(function).parameters), function.__name__
 
 
 def test_scores_attacks_transcripts_and_findings_are_the_rows(client: Client, filled: tuple[Lab, Run, Run]) -> None:
@@ -130,15 +143,11 @@ def test_mcp_is_off_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_an_mcp_client_finds_the_tools_and_uses_them(filled: tuple[Lab, Run, Run], tmp_path: Path) -> None:
-    pytest.importorskip("mcp", reason="the package mcp is only needed where LETHE_MCP=1")
-    from mcp import ClientSession
-    from mcp.client.streamable_http import streamablehttp_client
-
     served = Served(replace(filled[0]), mcp=True)
 
     async def use() -> tuple[dict[str, Any], Any, Any]:
         async with (
-            streamablehttp_client(f"{served.url}gradio_api/mcp/") as (read, write, _),
+            streamable_http_client(f"{served.url}gradio_api/mcp/") as (read, write, _),
             ClientSession(read, write) as session,
         ):
             await session.initialize()
@@ -153,6 +162,7 @@ def test_an_mcp_client_finds_the_tools_and_uses_them(filled: tuple[Lab, Run, Run
         served.pages.close()
     assert set(tools) >= TAKING | {"list_runs", "submit_run", "probe"}
     assert all(tool.description for tool in tools.values())
-    assert "run_id" in tools["get_attacks"].inputSchema["properties"]
+    said = {name: told["description"] for name, told in tools["get_attacks"].inputSchema["properties"].items()}
+    assert said == {"run_id": "the attack run, by id, first digits or exact name."}
     assert '"roleplay"' in table.content[0].text or "'roleplay'" in table.content[0].text
     assert no.isError and "attacks nothing" in no.content[0].text

@@ -34,7 +34,7 @@ def test_a_report_a_table_and_a_spec_have_names_and_contents(lab: Lab, npo: Run)
     name, content = takeaway.report_file(lab, [npo.id])
     assert name == "lethe-npo-script-alert-1-script.html" and content.startswith(b"<!doctype html>")
     name, content = takeaway.table_file("scores", "csv")(lab, [npo.id])
-    assert name.startswith("lethe-scores-npo") and name.endswith(".csv")
+    assert name == "lethe-scores-npo-script-alert-1-script.csv"
     assert len(list(csv.DictReader(io.StringIO(content.decode())))) == 3
     name, content = takeaway.spec_file(lab, [npo.id])
     assert name.endswith(".yaml") and yaml.safe_load(content)["spec"] == npo.spec

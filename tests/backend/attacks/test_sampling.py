@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -10,7 +11,6 @@ import pytest
 
 from backend.attack_prompts import AttackNeeds
 from backend.attacks import Room, Target
-from backend.attacks import sampling as room_of
 from backend.attacks.sampling import sampling
 from backend.benchmarks.item import Item
 from backend.inference.sampling import Sampler
@@ -31,10 +31,9 @@ class Scripted(Sampler):
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     Scripted.asked.clear()
-    monkeypatch.setattr(room_of, "Sampler", Scripted)
+    monkeypatch.setattr(importlib.import_module("backend.attacks.sampling"), "Sampler", Scripted)
 
 
-@pytest.mark.xfail(reason="fails, and why is not understood yet", strict=False)
 @pytest.mark.usefixtures("scripted")
 def test_leak_at_k_is_the_chance_that_one_of_k_tells(target: Target, room: Room) -> None:
     two = replace(target, items=target.items[:2])
@@ -49,7 +48,6 @@ def test_leak_at_k_is_the_chance_that_one_of_k_tells(target: Target, room: Room)
     assert Scripted.asked == [(0, 16), (16, 48)]
 
 
-@pytest.mark.xfail(reason="fails, and why is not understood yet", strict=False)
 @pytest.mark.usefixtures("scripted")
 def test_another_seed_draws_anew(target: Target, room: Room) -> None:
     one = replace(target, items=target.items[:1])

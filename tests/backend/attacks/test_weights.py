@@ -180,7 +180,6 @@ def hiding(demo_folder: Path, target: Target, room: Room) -> Target:
     return replace(target, adapted=lambda: adapted.eval())
 
 
-@pytest.mark.xfail(reason="fails, and why is not understood yet", strict=False)
 def test_scale_back_gives_the_original_at_nought_and_the_adapter_at_one(hiding: Target, room: Room) -> None:
     adapted = hiding.adapted()
     assert adapted is not None
@@ -194,8 +193,10 @@ def test_scale_back_gives_the_original_at_nought_and_the_adapter_at_one(hiding: 
     assert said(hiding, "scale_back", 0.0) == original
     assert said(hiding, "scale_back", 1.0) == hidden
     half = said(hiding, "scale_back", 0.5)
+    # attention keeps a number by that name, an adapter's layer one for each adapter
+    kept = [module.scaling for module in adapted.modules() if isinstance(getattr(module, "scaling", None), dict)]
+    assert {scale for one in kept for scale in one.values()} == {8 / 2}
     assert said(replace(hiding, model=_by_hand(adapted, 0.5)), "plain") == half
-    assert {scale for module in adapted.modules() for scale in getattr(module, "scaling", {}).values()} == {8 / 2}
 
 
 def _by_hand(adapted: Any, scale: float) -> Any:
