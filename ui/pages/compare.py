@@ -168,7 +168,7 @@ class _Handlers:
         return self.shown(state, None, {}) | self._typed(state)
 
     def refreshed(self, sent: dict[str, str], address: str, *values: Any) -> dict[Any, Any]:
-        if not sent:  # the page is still being opened: its controls say nothing yet
+        if not (sent and address):  # what opened the page is not in the browser yet: its controls say nothing
             return {self.place["sent"]: sent}
         try:
             return self.shown(_state(values), State.at(address), sent)
