@@ -55,14 +55,18 @@ def page(lab: Lab) -> Page:
             with gr.Row(elem_classes="lethe-grid-2 lethe-compare-top"):
                 _draw_plane(place)
                 _draw_scores(place)
+            place["matrix"] = _html()
             with gr.Row(elem_classes="lethe-grid-2"):
-                _draw_lower_left(place)
+                with gr.Column():
+                    place["findings"] = _html()
                 _draw_pair(place)
             _draw_items(place)
             with gr.Row(elem_classes="lethe-grid-2"):
-                _draw_card(place, "curves", "Curves of A and B")
-                _draw_card(place, "spec", "Settings in which they differ")
-            place["matrix"] = _html()
+                with gr.Column():
+                    place["profile"] = _html()
+                with gr.Column():
+                    _draw_card(place, "curves", "Curves of A and B")
+                    _draw_card(place, "spec", "Settings in which they differ")
         _wire(blocks, cursor, _Handlers(lab, place))
     return Page(blocks, cursor)
 
@@ -116,12 +120,6 @@ def _draw_scores(place: dict[str, Any]) -> None:
         place["scores"] = _html(js_on_load=PRESS_JS, elem_classes="lethe-long lethe-tall")
 
 
-def _draw_lower_left(place: dict[str, Any]) -> None:
-    """The pair's profile; findings on these runs stand above it."""
-    with gr.Column():
-        place["findings"], place["profile"] = _html(), _html()
-
-
 def _draw_pair(place: dict[str, Any]) -> None:
     with gr.Column(elem_classes="lethe-card"):
         place["pair_head"] = _html()
@@ -168,15 +166,19 @@ class _Handlers:
         return self.shown(state, None, {}) | self._typed(state)
 
     def refreshed(self, sent: dict[str, str], address: str, *values: Any) -> dict[Any, Any]:
-        if not sent:  # the page is still being opened: its controls say nothing yet
+        state = _asked_for(sent, address, values)
+        if state is None:
             return {self.place["sent"]: sent}
         try:
-            return self.shown(_state(values), State.at(address), sent)
+            return self.shown(state, State.at(address), sent)
         except StorageError:
             return {self.place["sent"]: sent}
 
     def chosen(self, sent: dict[str, str], address: str, *values: Any) -> dict[Any, Any]:
-        return self.shown(replace(_state(values), page=0), State.at(address), sent)
+        state = _asked_for(sent, address, values)
+        if state is None:
+            return {self.place["sent"]: sent}
+        return self.shown(replace(state, page=0), State.at(address), sent)
 
     def pressed(self, event: gr.EventData, sent: dict[str, str], address: str, *values: Any) -> dict[Any, Any]:
         state = replace(_state(values), page=0)
@@ -203,6 +205,15 @@ class _Handlers:
     def _typed(self, state: State) -> dict[Any, Any]:
         """The controls that only a person changes, as the address has them."""
         return {self.place[name]: getattr(state, name) for name in ("q", "fold", "show", "asked")}
+
+
+def _asked_for(sent: dict[str, str], address: str, values: tuple[Any, ...]) -> State | None:
+    """What the page asks for. None while it is being opened: its controls say nothing yet, and one that is given its
+    first value says that it changed. Where there is nothing to compare so far only the address speaks."""
+    if sent and "questions" not in sent:
+        return State.at(address)
+    filled = dict(zip((*HELD, *CHOSEN, *NARROWED), values, strict=True))["questions"]
+    return _state(values) if sent and filled else None
 
 
 def _state(values: tuple[Any, ...]) -> State:
