@@ -27,7 +27,7 @@ $(TEST_STAMP): requirements-test.txt $(STAMP)
 
 test: $(TEST_STAMP)
 	@scripts/ensure-chromium
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 lint: $(TEST_STAMP)
 	$(BIN)/ruff check .

@@ -19,13 +19,14 @@ from backend.benchmarks.demo import DemoBenchmark
 settings.register_profile("house", deadline=None)  # machines are shared: a slow moment is no fault
 settings.load_profile("house")
 
-FIRST = ("browser", "acceptance")
+SHARED = ("tests/browser", "tests/acceptance")
+"""Folders whose tests share a lab, and so a process."""
+FIRST = (*SHARED, "tests/backend/runs/test_killed.py", "tests/backend/runs/test_worker.py", "tests/backend/test_cli.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest start first, so that they do not stand alone at the end of several processes (`-n`)."""
-    rank = {room: place for place, room in enumerate(FIRST)}
-    items.sort(key=lambda item: rank.get(_room(item.nodeid), len(rank)))
+    items.sort(key=lambda item: _rank(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -35,14 +36,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByLab(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return room if (room := _room(nodeid)) in FIRST else nodeid.split("::")[0]
+            return next((folder for folder in SHARED if nodeid.startswith(folder)), nodeid.split("::")[0])
 
     return ByLab(config, log)
 
 
-def _room(nodeid: str) -> str:
-    """`browser` of `tests/browser/test_pages.py::test_…`."""
-    return nodeid.split("/")[1]
+def _rank(nodeid: str) -> int:
+    """The place of a test's file or folder among the long ones; behind them all for any other."""
+    return next((place for place, start in enumerate(FIRST) if nodeid.startswith(start)), len(FIRST))
 
 
 @pytest.fixture(scope="session")

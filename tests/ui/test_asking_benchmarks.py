@@ -22,7 +22,8 @@ from storage.errors import NotFound
 from storage.tables import Run
 from tests.ui.probe_lab import Models, made, with_models
 from ui import asking, exchange, gallery, people, probe_view, subjects
-from ui.api import Refused, functions, probe_spec
+from ui.api import functions, probe_spec
+from ui.api_said import Refused
 from ui.askable import made_on, models_of, usual_models
 from ui.asking import View
 from ui.context import Lab

@@ -213,7 +213,7 @@ def _asked_for(sent: dict[str, str], address: str, values: tuple[Any, ...]) -> S
     if sent and "questions" not in sent:
         return State.at(address)
     filled = dict(zip((*HELD, *CHOSEN, *NARROWED), values, strict=True))["questions"]
-    return _state(values) if sent and filled else None
+    return _state(values) if sent and address and filled else None
 
 
 def _state(values: tuple[Any, ...]) -> State:

@@ -1,8 +1,5 @@
 """Runs under real workers, and what becomes of them when something is killed."""
 
-import os
-import random
-import signal
 from pathlib import Path
 
 import pytest
@@ -17,12 +14,6 @@ pytestmark = pytest.mark.timeout(400)
 
 def state(engine: Engine, run_id: str) -> str:
     return str(runs.get(engine, run_id).state)
-
-
-def at_work(engine: Engine, run_id: str, attempt: int, step: int) -> bool:
-    """This attempt has a process, and the run has come as far as that step."""
-    run = runs.get(engine, run_id)
-    return run.attempt == attempt and run.pid is not None and (run.step or 0) >= step
 
 
 def log_of(home: Path, run_id: str) -> str:
@@ -59,41 +50,6 @@ def test_stop_and_save_then_resume_goes_on_where_it_stopped(engine: Engine, home
     assert f"going on from step {stopped_at.step}" in log_of(home, run.id)
     runs.request_stop(engine, run.id, "cancel")
     wait_until(lambda: state(engine, run.id) == "cancelled")
-
-
-@pytest.mark.parametrize("victim", ["run", "worker"])
-def test_killed_five_times_at_random_moments_a_run_is_still_done_once_and_whole(
-    engine: Engine, home: Path, crew: Workers, victim: str
-) -> None:
-    chance = random.Random(victim)
-    spec = short_finetune(steps=300, save_every=10)
-    run = runs.submit(engine, kind="finetune", name="killed", spec=spec.model_dump(mode="json"), max_attempts=20)
-    worker = crew.start()
-    step = 0
-    for killed in range(5):
-        further = step + chance.randint(2, 30)
-        wait_until(lambda at=(killed + 1, further): at_work(engine, run.id, *at))  # type: ignore[misc]
-        if victim == "run":
-            pid = runs.get(engine, run.id).pid
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
-        else:
-            crew.kill(worker)
-            worker = crew.start()
-        wait_until(lambda killed=killed: runs.get(engine, run.id).attempt >= killed + 2)  # type: ignore[misc]
-        kept = checkpoints.latest(engine, run.id, home=home)
-        step = kept.step if kept else 0
-    wait_until(lambda: state(engine, run.id) in ENDED, seconds=180)
-    ended = runs.get(engine, run.id)
-    assert ended.state == RunState.SUCCEEDED, ended.error
-    assert ended.attempt == 6 and (ended.step, ended.steps) == (300, 300)
-    final = checkpoints.listing(engine, role="final", run_id=run.id)
-    assert len(final) == 1 and checkpoints.condition(home, final[0]) == "ok"
-    points = [step for step, _ in results.curve(engine, run.id, ["loss"], points=10**6)["loss"]]
-    assert points == list(range(1, 301)), "no point is lost or doubled"
-    whole = {home / one.path for one in checkpoints.listing(engine, role=None, run_id=run.id)}
-    on_disk = {manifest.parent for manifest in (home / "checkpoints").rglob("manifest.json")}
-    assert on_disk == whole, "nothing half-written is left or taken for whole"
 
 
 def test_two_workers_do_twenty_short_runs_once_each(engine: Engine, home: Path, crew: Workers) -> None:
