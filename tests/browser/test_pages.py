@@ -19,15 +19,20 @@ PAGES = {
     "/runs": ("Runs", "Runs"),
     "/runs?run=…": ("NPO forget10", "Runs"),
     "/probe": ("Probe", "Probe"),
+    "/attack?run=ATTACK": ("two attacks", "Attack"),
+    "/findings": ("Findings", "Compare"),
     "/compare": ("Compare", "Compare"),
 }
 MOST_BYTES = 1000
 
 
 def address(lab: RunningLab, path: str) -> str:
+    if "ATTACK" in path:
+        path = path.replace("ATTACK", lab.named("two attacks")[0].id)
     return path.replace("…", lab.named("NPO forget10")[0].id)
 
 
+@pytest.mark.usefixtures("attacked")
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_opens_under_one_title_and_the_bar_shows_where_one_is(lab: RunningLab, page: Page, path: str) -> None:
     thrown: list[str] = []
@@ -44,7 +49,7 @@ def test_a_page_opens_under_one_title_and_the_bar_shows_where_one_is(lab: Runnin
 
 def test_the_bar_leads_to_every_page(lab: RunningLab, page: Page) -> None:
     visit(page, lab, "/")
-    for title in ("Data", "Launch", "Runs", "Probe", "Compare", "Home"):
+    for title in ("Data", "Launch", "Runs", "Probe", "Attack", "Compare", "Home"):
         page.locator(BAR).get_by_role("link", name=title, exact=True).click()
         expect(page.locator(f"{BAR} a[aria-current=page]")).to_have_text([title])
 
@@ -66,6 +71,7 @@ def test_the_scores_of_a_run_stand_on_its_page_and_in_the_list(lab: RunningLab, 
     expect(row.locator(".lethe-interval")).to_have_count(2)
 
 
+@pytest.mark.usefixtures("attacked")
 def test_an_idle_page_has_one_timer_and_is_sent_next_to_nothing(lab: RunningLab, context: BrowserContext) -> None:
     tabs = {path: visit(context.new_page(), lab, address(lab, path)) for path in PAGES}
     last = list(tabs.values())[-1]

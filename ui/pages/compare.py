@@ -125,11 +125,11 @@ def _draw_pair(place: dict[str, Any]) -> None:
         place["pair_head"] = _html()
         with gr.Row(elem_classes="lethe-filter"):
             for side in ("a", "b"):
-                place[side] = gr.Dropdown([], label=side.upper(), min_width=150)
+                place[side] = gr.Dropdown([], label=side.upper(), min_width=220)
         with gr.Row(elem_classes="lethe-filter"):
-            place["set"] = gr.Dropdown([ALL], label="Set", min_width=100)
-            place["task"] = gr.Dropdown([ALL], label="Task", min_width=100)
-            place["asked"] = gr.Dropdown(list(ASKED), value=ALL, label="Asked", min_width=100)
+            place["set"] = gr.Dropdown([ALL], label="Set", min_width=130)
+            place["task"] = gr.Dropdown([ALL], label="Task", min_width=130)
+            place["asked"] = gr.Dropdown(list(ASKED), value=ALL, label="Asked", min_width=130)
         place["changes"] = _html(js_on_load=PRESS_JS)
 
 
