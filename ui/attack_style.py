@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+READ_JS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-attack]');
+  if (!button) return;
+  trigger('click', {attack: button.dataset.attack});
+  document.querySelector('.lethe-said').scrollIntoView({block: 'start'});
+});
+"""
+"""The name of an attack leads to what was said under it."""
 CSS = """
 .gradio-container {
 .lethe-attack-name { font-weight: 550; }
+.lethe-press { border: 0; background: none; padding: 0; font: inherit; font-weight: 550; color: var(--lethe-accent);
+  text-align: left; cursor: pointer; }
+.lethe-press:hover { text-decoration: underline; }
 .lethe-note { display: block; color: var(--lethe-grey); font-size: 12px; line-height: 1.35; max-width: 46ch; }
 .lethe-verdict { font-size: 16px; margin: 0 0 4px; }
 .lethe-strip { display: block; overflow: visible; }
@@ -33,7 +45,7 @@ CSS = """
 .lethe-prefix { color: var(--lethe-grey); font-style: italic; }
 .lethe-leak { color: var(--lethe-unlearned-ink); font-weight: 600; white-space: nowrap; }
 .lethe-beware { color: var(--lethe-warn); font-size: 13.5px; margin: 8px 0 0; }
-.lethe-command { background: var(--lethe-well); border-radius: 7px; padding: 8px 12px; display: block;
+.lethe-command.lethe-mono { background: var(--lethe-well); border-radius: 7px; padding: 8px 12px; display: block;
   overflow-wrap: anywhere; }
 .lethe-said td { min-width: 110px; } .lethe-said td:first-child { min-width: 220px; }
 }
@@ -46,7 +58,12 @@ CSS = """
   padding: 10px 4px; border-bottom: 1px solid var(--lethe-line); }
 .gradio-container .lethe-attacks .lethe-table td { border: 0; padding: 0; text-align: left; font-size: 13.5px; }
 .gradio-container .lethe-attacks td:nth-child(-n + 2) { grid-column: 1 / -1; }
-.gradio-container .lethe-attacks td:nth-child(n + 3)::before { content: attr(data-label) ": ";
-  color: var(--lethe-grey); }
+.gradio-container .lethe-attacks td:nth-child(n + 3)::before { content: attr(data-label); display: block;
+  font-size: 12px; color: var(--lethe-grey); }
+.gradio-container .lethe-said thead { display: none; }
+.gradio-container .lethe-said tbody tr { display: block; padding: 10px 4px;
+  border-bottom: 1px solid var(--lethe-line); }
+.gradio-container .lethe-said .lethe-table td { display: block; border: 0; padding: 2px 0; font-size: 13.5px; }
+.gradio-container .lethe-said td:nth-child(n + 2)::before { content: attr(data-label) ": "; color: var(--lethe-grey); }
 }
 """

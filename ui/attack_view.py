@@ -84,8 +84,8 @@ def table(rows: Rows) -> Markup:
 
 
 def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
-    what = Markup('<span class="lethe-attack-name">{}</span>{}<small class="lethe-note">{}{}</small>').format(
-        row["title"],
+    what = Markup('{}{}<small class="lethe-note">{}{}</small>').format(
+        _name(row),
         Markup(' <small class="lethe-muted">{}</small>').format(row["at"]) if row["at"] else "",
         FAMILIES.get(row["family"], row["family"]),
         f": {row['caution'] or row['tests']}" if row["caution"] or row["tests"] else "",
@@ -103,6 +103,21 @@ def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
         parts.rate(row["gap"], row["gap_low"], row["gap_high"]),
         row["n"],
     )
+
+
+def _name(row: Mapping[str, Any]) -> Markup:
+    """What is pressed to read what was said; a mere name where nothing was."""
+    if row["unlearned"] is None:
+        return Markup('<span class="lethe-attack-name">{}</span>').format(row["title"])
+    return Markup(
+        '<button type="button" class="lethe-attack-name lethe-press" data-attack="{}" title="Read what was said">{}'
+        "</button>"
+    ).format(called(row["name"], row["strength"]), row["title"])
+
+
+def called(name: str, strength: float) -> str:
+    """An attack at a strength, as the page's list and an address have it."""
+    return f"{name}@{strength:g}"
 
 
 def _control(row: Mapping[str, Any]) -> Markup:

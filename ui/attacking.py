@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from backend.queueing import CannotQueue, attack_values, queue
 from backend.reports import gold_run, original_model
 from backend.spec import AttackSpec, faults
-from backend.suites import BUILT_IN, FAMILIES, KNOWN, PLAIN, BadSuite, chosen
+from backend.suites import BUILT_IN, FAMILIES, KNOWN, PLAIN, BadSuite, Suite, chosen, saved
 from storage import runs
 from storage.errors import NotFound
 from storage.tables import Run
@@ -57,8 +57,8 @@ def models(lab: Lab) -> list[tuple[str, str]]:
 
 
 def suites() -> list[tuple[str, str]]:
-    """The suites to choose from."""
-    return [(name, name) for name in BUILT_IN]
+    """The suites to choose from, built in and one's own."""
+    return [(name, name) for name in (*BUILT_IN, *(own.name for own in saved()[0]))]
 
 
 def attack_choices() -> list[tuple[str, str]]:
@@ -80,14 +80,14 @@ def plan(lab: Lab, run_id: str, suite: str, only: list[str], items: float | None
     except ValidationError as error:
         place, phrase = next(iter(faults(error).items()))
         return Plan(None, fault=f"{AttackSpec.model_fields[place.split('.')[0]].title or place} {phrase}")
-    units = [(name, strength) for name, strengths in members.attacks.items() for strength in strengths]
     name = f"{spec.suite} attacks · {about.name}"
-    return Plan(
-        spec, name, _words(lab, about, spec, len(members.attacks), len(units)), _beware(about), _command(about, spec)
-    )
+    return Plan(spec, name, _words(lab, about, spec, members), _beware(about), _command(about, spec))
 
 
-def _words(lab: Lab, about: Run, spec: AttackSpec, attacks: int, units: int) -> str:
+def _words(lab: Lab, about: Run, spec: AttackSpec, members: Suite) -> str:
+    """What the run would do: what the suite is, unless it is narrowed, and how much of it meets which models."""
+    attacks, units = len(members.attacks), sum(map(len, members.attacks.values()))
+    whole = f"{members.about.strip()} " if members.about.strip() and not spec.attacks else ""
     against = ["the unlearned model"]
     probe = Run(kind="unlearn", spec=about.spec, parent_checkpoint_id=about.parent_checkpoint_id)
     against += ["its original"] if original_model(lab.engine, probe) else []
@@ -97,7 +97,7 @@ def _words(lab: Lab, about: Run, spec: AttackSpec, attacks: int, units: int) -> 
         against += ["the gold model" if ready and spec.control != "holdout" else "held-out people"]
     tried = f"{attacks} attacks" if attacks == units else f"{attacks} attacks at {units} strengths"
     models = " and ".join([", ".join(against[:-1])] * bool(against[:-1]) + against[-1:])
-    return f"{tried} on {models}, up to {spec.items} questions of each modality."
+    return f"{whole}{tried} on {models}, up to {spec.items} questions of each modality."
 
 
 def _beware(about: Run) -> str:

@@ -135,6 +135,16 @@ def spec_table(a: Model, b: Model, differing: Sequence[tuple[str, Any, Any]]) ->
     """Only the settings in which A and B differ, by the titles of the form."""
     if not differing:
         return parts.empty("A and B were asked for with the same settings.")
+    both = [one for one in differing if None not in one[1:]]
+    alone = [one for one in differing if None in one[1:]]
+    shown = _settings(both, a, b) if both else Markup("")
+    folded = Markup("<details><summary>{} that only one of them has</summary>{}</details>").format(
+        "One setting" if len(alone) == 1 else f"{len(alone)} settings", _settings(alone, a, b)
+    )
+    return Markup('<div class="lethe-settings">{}{}</div>').format(shown, folded if alone else "")
+
+
+def _settings(differing: Sequence[tuple[str, Any, Any]], a: Model, b: Model) -> Markup:
     rows = [
         (_title(path, a, b), *(parts.NOTHING if value is None else _readable(value) for value in values))
         for path, *values in differing

@@ -43,7 +43,7 @@ def radar(figures: Sequence[tuple[Model, Mapping[Cell, Figure]]], columns: Seque
         f"{on_axis(cell)}: {', '.join(f'{model.name} {plain(own[cell].value)}' for model, own in figures)}"
         for cell in spokes
     )
-    return Markup('<svg class="lethe-radar" viewBox="-60 0 380 260" role="img" aria-label="{}">{}</svg>').format(
+    return Markup('<svg class="lethe-radar" viewBox="-90 0 440 260" role="img" aria-label="{}">{}</svg>').format(
         told, Markup("").join([*rings, *shapes, *names])
     )
 

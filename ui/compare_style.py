@@ -149,6 +149,9 @@ th[aria-sort]:not([aria-sort=none]) .lethe-sort { color: var(--lethe-text); font
 .lethe-items ins { text-decoration: none; background: color-mix(in srgb, var(--lethe-unlearned) 22%, transparent);
   border-radius: 3px; }
 .lethe-items del { color: var(--lethe-grey); }
+.lethe-settings td { overflow-wrap: anywhere; } .lethe-settings td:first-child { min-width: 120px; }
+.lethe-settings td:nth-child(2) { min-width: 76px; }
+.lethe-settings summary { color: var(--lethe-grey); font-size: 13.5px; cursor: pointer; padding: 8px 10px 0; }
 .lethe-curves { display: grid; grid-template-columns: repeat(auto-fill, minmax(210px, 1fr)); gap: 14px 22px; }
 .lethe-curve { margin: 0; min-width: 0; } .lethe-curve figcaption { font-size: 13px; }
 .lethe-curve svg { background: var(--lethe-well); border-radius: 6px; }
@@ -167,6 +170,11 @@ th[aria-sort]:not([aria-sort=none]) .lethe-sort { color: var(--lethe-text); font
   .column.lethe-card .lethe-items .lethe-table td { display: block; border: 0; padding: 2px 0; font-size: 13.5px; }
   .lethe-items td:is([data-label="A said"], [data-label="B said"])::before { content: attr(data-label) ": ";
     color: var(--lethe-grey); }
+  .lethe-findings thead { display: none; }
+  .lethe-findings tbody tr { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; padding: 10px 4px;
+    border-bottom: 1px solid var(--lethe-line); }
+  .lethe-findings .lethe-table td { border: 0; padding: 0; }
+  .lethe-findings td:is([data-label=Claim], [data-label=Figures]) { grid-column: 1 / -1; }
   .lethe-people-bars li { grid-template-columns: minmax(0, 1fr) auto; }
 .lethe-two-bars { grid-column: 1 / -1; grid-row: 2; }
 }

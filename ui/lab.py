@@ -1,8 +1,8 @@
 """The pages put together: one address each, one top bar, one look.
 
-A page is a module with `PATH`, `TITLE` and `page(lab)`, and `CSS` where it needs rules of its own; `IN_BAR` is false
-where it is reached from another. The style
-sheet travels in the page's head: Gradio's `css` arrives late and rewrites selectors inside media queries.
+A page is a module with `PATH`, `TITLE` and `page(lab)`, and `CSS` where it needs rules of its own; `UNDER` is the
+address of the page from which it is reached, where it has no place of its own in the bar. The style sheet travels in
+the page's head: Gradio's `css` arrives late and rewrites selectors inside media queries.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ def page_modules() -> list[ModuleType]:
 def build(lab: Lab) -> gr.Blocks:
     """Every page under its own address, with the public API beside them."""
     modules = page_modules()
-    links = [(module.TITLE, module.PATH) for module in modules if getattr(module, "IN_BAR", True)]
+    links = [(module.TITLE, module.PATH) for module in modules if not hasattr(module, "UNDER")]
     pages = [(module, module.page(lab)) for module in modules]
     demo = gr.Blocks(title="Lethe", analytics_enabled=False, delete_cache=(3600, 3600))
     for module, page in pages:
         if module.PATH != "/":
             demo.route(module.TITLE, module.PATH)
         with demo:
-            bar(demo, lab, links, module.PATH, page)
+            bar(demo, lab, links, getattr(module, "UNDER", module.PATH), page)
             if module.PATH == "/":
                 api.publish(lab)
     return demo

@@ -64,13 +64,14 @@ def figure(value: float) -> str:
 
 
 def rate(value: float | None, low: float | None = None, high: float | None = None) -> Markup:
-    """`.11 .04–.22`: a rate and its interval; a dash where there is no figure."""
+    """`.11 .04–.22`, or `.02 −.05 to .09`: a rate and its interval; a dash where there is no figure."""
     if value is None:
         return NOTHING
     if low is None or high is None:
         return Markup('<span class="lethe-rate">{}</span>').format(figure(value))
-    return Markup('<span class="lethe-rate">{} <small class="lethe-interval">{}–{}</small></span>').format(
-        figure(value), figure(low), figure(high)
+    between = "–" if low >= 0 else " to "
+    return Markup('<span class="lethe-rate">{} <small class="lethe-interval">{}{}{}</small></span>').format(
+        figure(value), figure(low), between, figure(high)
     )
 
 

@@ -195,8 +195,14 @@ window.letheProbeKeys = (e) => {
   else if (e.key === 'Escape') press('#lethe-stop');
 };
 document.addEventListener('keydown', window.letheProbeKeys);
+if (window.letheDialKeys) document.removeEventListener('keyup', window.letheDialKeys);
+window.letheDialKeys = (e) => {
+  const moved = /^(Arrow|Page|Home$|End$|Enter$)/.test(e.key) && e.target.matches('#lethe-scale input');
+  if (moved) e.target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
+};
+document.addEventListener('keyup', window.letheDialKeys);
 """
-"""Ctrl+Enter asks and Esc stops, wherever the focus is."""
+"""Ctrl+Enter asks and Esc stops, wherever the focus is; the dial is let go when its key is."""
 
 COPY_JS = """
 async () => {

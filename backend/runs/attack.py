@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby, zip_longest
 from typing import Any
@@ -70,13 +71,27 @@ def attack(job: Job, spec: AttackSpec, benchmark: Benchmark, device: torch.devic
     left = [unit for unit in wanted if (unit.role, unit.attack.name, unit.strength) not in kept]
     done = len(wanted) - len(left)
     for role, members in groupby(left, key=lambda unit: unit.role):
-        target = models[role].open(job, spec, device)
+        target = _opened(job, models[role], spec, device)
         for unit in members:
             job.progress(done, len(wanted), f"{unit.attack.title} · {role}")
             job.raise_if_stopped()
             _make(job, unit, target, room, models[role].of)
             done += 1
     job.progress(len(wanted), len(wanted), "done")
+
+
+def _opened(job: Job, model: Model, spec: AttackSpec, device: torch.device) -> Target | str:
+    """The model to be attacked; of an original or a control that is gone by now, why it cannot be asked.
+
+    Raises `ModelRefused` and storage's errors for the unlearned model, without which there is nothing to attack.
+    """
+    try:
+        return model.open(job, spec, device)
+    except (ModelRefused, StorageError) as fault:
+        if model.role == "unlearned":
+            raise
+        log.warning("the %s model cannot be asked: %s", model.role, fault)
+        return str(fault)
 
 
 def questions(benchmark: Benchmark, rules: Rules, spec: AttackSpec, item_set: str) -> tuple[Item, ...]:
@@ -141,16 +156,14 @@ def _models(
     return found
 
 
-def _make(job: Job, unit: Unit, target: Target, room: Room, control_of: str | None) -> None:
-    """Makes a unit and writes it down, with a sentence in place of figures where it cannot be made."""
+def _make(job: Job, unit: Unit, target: Target | str, room: Room, control_of: str | None) -> None:
+    """Makes a unit and writes it down, with a sentence in place of figures where it cannot be made; `target` is one
+    where there is no model."""
     began = time.monotonic()
     said: list[Told] = []
-    note = None
+    note = target if isinstance(target, str) else None
     try:
-        fitting = tuple(item for item in target.items if item.modality in unit.attack.modalities)
-        if not fitting:
-            raise AttackNeeds("it needs questions with a picture, and there are none")
-        said = list(unit.carried_out()(replace(target, items=fitting), room, unit.strength))
+        said = list(_told(unit, target, room)) if isinstance(target, Target) else []
     except OUT_OF_REACH as fault:
         note = str(fault)
         log.warning("%s on the %s model: %s", unit.attack.title, unit.role, fault)
@@ -171,6 +184,13 @@ def _make(job: Job, unit: Unit, target: Target, room: Room, control_of: str | No
         [_transcript(one) for one in said],
         attempt=job.run.attempt,
     )
+
+
+def _told(unit: Unit, target: Target, room: Room) -> Iterator[Told]:
+    fitting = tuple(item for item in target.items if item.modality in unit.attack.modalities)
+    if not fitting:
+        raise AttackNeeds("it needs questions with a picture, and there are none")
+    yield from unit.carried_out()(replace(target, items=fitting), room, unit.strength)
 
 
 def _transcript(told: Told) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, exp
 
 from backend.benchmarks.demo import DemoBenchmark
 from storage import runs
-from storage.tables import ENDED
+from storage.tables import ENDED, Run
 from tests.browser.lab import RunningLab
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -54,6 +54,15 @@ def lab(
         lab.stop()
         os.environ.pop("LETHE_HOME")
         os.environ.update({"LETHE_HOME": before} if before else {})
+
+
+@pytest.fixture(scope="package")
+def attacked(lab: RunningLab) -> Run:
+    """An attack run that has ended: two attacks by words on *NPO forget10*."""
+    run = lab.queue_attack(lab.named("NPO forget10")[0], "two attacks", ("prefix", "roleplay"), items=2)
+    lab.wait_for_end(run.id)
+    assert lab.state(run.id) == "succeeded", lab.run(run.id).error
+    return lab.run(run.id)
 
 
 @pytest.fixture(scope="package")

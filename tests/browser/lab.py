@@ -15,8 +15,8 @@ import httpx
 import psutil
 
 from backend.presets import fill
-from backend.queueing import queue
-from backend.spec import FinetuneSpec, Training
+from backend.queueing import attack_values, queue
+from backend.spec import AttackSpec, FinetuneSpec, Training
 from storage import runs
 from storage.database import connect, migrate
 from storage.tables import ENDED, Run
@@ -145,3 +145,9 @@ class RunningLab:
             update={"adapter": "lora", "steps": steps, "batch_size": 4, "evaluate_every": 0, "save_every": 0}
         )
         return queue(self.engine, spec.model_copy(update={"training": training, "score": score}), name)
+
+    def queue_attack(self, model: Run, name: str, attacks: tuple[str, ...], items: int) -> Run:
+        """These attacks of the quick suite, with so many questions of each modality; held-out people are the
+        control."""
+        asked = {"attacks": attacks, "items": items}
+        return queue(self.engine, AttackSpec.model_validate(attack_values(model) | asked), name)

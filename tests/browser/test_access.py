@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from backend import probing
 from backend.spec import ProbeSpec
+from storage.tables import Run
 from tests.browser.conftest import PATIENCE_MS, WIDE
 from tests.browser.lab import RunningLab, wait_until
 from tests.browser.reading import visit
@@ -24,6 +25,9 @@ PATHS = {
     "/runs?run=RUN": ("a run", "95 % interval"),
     "/probe": ("probe", "The answer will stand here."),
     "/probe?probe=PROBE": ("a kept probe", "Kept"),
+    "/attack": ("attack", "two attacks"),
+    "/attack?run=ATTACK": ("an attack run", "What was said"),
+    "/findings": ("findings", "Prompt attacks work"),
     "/compare": ("compare", "Item by item"),
 }
 """Address, name, and words that stand there once the page is drawn."""
@@ -47,11 +51,14 @@ def _called(parameter: tuple[str, str]) -> str:
 
 
 @pytest.fixture(scope="module", params=[(path, theme) for path in PATHS for theme in THEMES], ids=_called)
-def shown(request: pytest.FixtureRequest, lab: RunningLab, kept_probe: str, chromium: Browser) -> Iterator[Page]:
+def shown(
+    request: pytest.FixtureRequest, lab: RunningLab, kept_probe: str, attacked: Run, chromium: Browser
+) -> Iterator[Page]:
     """A page in a theme, opened once for all that is looked at."""
     path, theme = request.param
     _, words = PATHS[path]
-    path = path.replace("RUN", lab.named("NPO forget10")[0].id).replace("PROBE", kept_probe)
+    for kind, at in (("RUN", lab.named("NPO forget10")[0].id), ("PROBE", kept_probe), ("ATTACK", attacked.id)):
+        path = path.replace(kind, at)
     context = chromium.new_context(viewport=WIDE, reduced_motion="reduce")
     context.set_default_timeout(PATIENCE_MS)
     page = visit(context.new_page(), lab, f"{path}{'&' if '?' in path else '?'}__theme={theme}")

@@ -7,13 +7,15 @@ import re
 from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.browser.lab import RunningLab
-from tests.browser.reading import visit
+from tests.browser.reading import settle, visit
 
 
 def test_what_is_chosen_survives_a_reload_and_another_browser(lab: RunningLab, page: Page) -> None:
     visit(page, lab, "/compare")
     across = page.locator(".lethe-axis-x")
     expect(across).to_contain_text("forget accuracy with picture, generation: lower is better")
+    settle(page)
+    expect(page.locator(".lethe-axis-y")).to_contain_text("retain accuracy with picture, generation: higher is better")
     expect(page.locator(".lethe-dot-unlearned")).to_have_count(1)
     page.get_by_role("button", name="Axes and columns").click()
     page.get_by_label("Across: set", exact=True).click()

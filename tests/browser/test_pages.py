@@ -19,15 +19,20 @@ PAGES = {
     "/runs": ("Runs", "Runs"),
     "/runs?run=…": ("NPO forget10", "Runs"),
     "/probe": ("Probe", "Probe"),
+    "/attack?run=ATTACK": ("two attacks", "Attack"),
+    "/findings": ("Findings", "Compare"),
     "/compare": ("Compare", "Compare"),
 }
 MOST_BYTES = 1000
 
 
 def address(lab: RunningLab, path: str) -> str:
+    if "ATTACK" in path:
+        path = path.replace("ATTACK", lab.named("two attacks")[0].id)
     return path.replace("…", lab.named("NPO forget10")[0].id)
 
 
+@pytest.mark.usefixtures("attacked")
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_opens_under_one_title_has_one_timer_and_is_sent_next_to_nothing(
     lab: RunningLab, page: Page, path: str
@@ -53,7 +58,7 @@ def test_a_page_opens_under_one_title_has_one_timer_and_is_sent_next_to_nothing(
 
 def test_the_bar_leads_to_every_page(lab: RunningLab, page: Page) -> None:
     visit(page, lab, "/")
-    for title in ("Data", "Launch", "Runs", "Probe", "Compare", "Home"):
+    for title in ("Data", "Launch", "Runs", "Probe", "Attack", "Compare", "Home"):
         page.locator(BAR).get_by_role("link", name=title, exact=True).click()
         expect(page.locator(f"{BAR} a[aria-current=page]")).to_have_text([title])
 

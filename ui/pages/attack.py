@@ -57,8 +57,10 @@ def _draw_form() -> dict[str, Any]:
             model = gr.Dropdown([], label="Model", info="Its run says whom it was to forget.")
             suite = gr.Radio(attacking.suites(), value="quick", label="Suite", info="Which attacks, how hard.")
             with gr.Row():
-                control = gr.Dropdown(list(attacking.CONTROLS), value="auto", label="Control", info="What never knew.")
-                items = gr.Number(24, label="Questions", info="Of each modality, at most.", precision=0)
+                control = gr.Dropdown(
+                    list(attacking.CONTROLS), value="auto", label="Control", info="What never knew.", min_width=220
+                )
+                items = gr.Number(24, label="Questions", info="Of each modality, at most.", precision=0, min_width=160)
             only = gr.Dropdown(
                 attacking.attack_choices(),
                 multiselect=True,
@@ -70,7 +72,7 @@ def _draw_form() -> dict[str, Any]:
             name = gr.Textbox(label="Name", placeholder="as suggested")
             start = gr.Button("Start", variant="primary")
             told = _html()
-    with gr.Column(elem_classes="lethe-card"):
+    with gr.Column(elem_classes="lethe-card lethe-attacks"):
         listing = _html()
     kept = {"request": gr.State(""), "address": gr.Textbox(visible=False)}
     return kept | {
@@ -83,7 +85,7 @@ def _draw_run() -> dict[str, Any]:
     """One attack run: what it comes to, the table, curves, modalities, and what was said."""
     found: dict[str, Any] = {"title": _html(), "progress": _html(), "verdict": _html()}
     with gr.Column(elem_classes="lethe-card lethe-attacks"):
-        found["table"] = _html()
+        found["table"] = _html(js_on_load=attack_style.READ_JS)
     with gr.Row(elem_classes="lethe-grid-2 lethe-grid-attack"):
         with gr.Column(elem_classes="lethe-card"):
             _html(value='<h2 class="lethe-card-title">How hard one has to try</h2>')
@@ -94,8 +96,8 @@ def _draw_run() -> dict[str, Any]:
     with gr.Column(elem_classes="lethe-card lethe-said"):
         _html(value='<h2 class="lethe-card-title">What was said</h2>')
         with gr.Row():
-            found["attack"] = gr.Dropdown([], label="Attack")
-            found["show"] = gr.Radio(list(SHOWN), value="all", label="Show")
+            found["attack"] = gr.Dropdown([], label="Attack", min_width=280)
+            found["show"] = gr.Radio(list(SHOWN), value="all", label="Show", min_width=280)
         found["said"] = _html()
         with gr.Row(elem_classes="lethe-actions"):
             found["before"], found["after"] = gr.Button("Earlier", size="md"), gr.Button("Later", size="md")
@@ -123,7 +125,7 @@ def run_sections(lab: Lab, run: Run) -> dict[str, Markup]:
         "progress": run_view.progress(run),
         "verdict": attack_view.verdict(rows),
         "table": attack_view.table(rows) + (attack_view.legend(rows) if rows else Markup("")),
-        "curves": curves or parts.empty("No attack of this suite was made at several strengths."),
+        "curves": curves or parts.empty("No attack was made at several strengths; the standard suite does so."),
         "crossed": attack_view.crossed(run, units) or parts.empty("Comes with the first figures."),
     }
 
@@ -143,7 +145,10 @@ def attack_options(lab: Lab, run: Run) -> list[tuple[str, str]]:
     rows = reckon(attacks.units(lab.engine, [run.id]))
     points = [(row, point) for row in rows for point in row["curve"] if point["n"]]
     return [
-        (f"{row['title']}{' · ' if point['at'] else ''}{point['at']}", f"{row['name']}@{point['strength']:g}")
+        (
+            f"{row['title']}{' · ' if point['at'] else ''}{point['at']}",
+            attack_view.called(row["name"], point["strength"]),
+        )
         for row, point in points
     ]
 
@@ -165,6 +170,7 @@ class _Handlers:
             model = query.get("model") if query.get("model") in known else next(iter(known), None)
             unknown = f"There is no attack run {query['run'][:40]} here." if query.get("run") else ""
             form: dict[Any, Any] = {place["model"]: gr.update(choices=choices, value=model)}
+            form |= {place["suite"]: gr.update(choices=attacking.suites())}
             form |= {place["listing"]: self._listing(), place["request"]: attacking.fresh_request()}
             form |= {place["told"]: parts.error(unknown) if unknown else ""}
             return seen | form | self._planned(model or "", "quick", [], 24, "auto")
@@ -209,6 +215,9 @@ class _Handlers:
         turns = {place["before"]: gr.update(visible=before), place["after"]: gr.update(visible=after)}
         return {place["said"]: table, place["page"]: page} | turns
 
+    def pressed(self, event: gr.EventData) -> Any:
+        return event.attack
+
     def _listing(self) -> Markup:
         return attack_view.listing(self.lab)
 
@@ -227,7 +236,7 @@ def _wire(blocks: gr.Blocks, cursor: gr.Textbox, does: _Handlers) -> None:
     turned = [place[name] for name in ("said", "page", "before", "after")]
     planned = [place["plan"], place["name"]]
     ticked = [does.sent, *sections, place["attack"], place["listing"]]
-    opened = [place[name] for name in ("listed", "shown", "model", "told", "request")]
+    opened = [place[name] for name in ("listed", "shown", "model", "suite", "told", "request")]
     blocks.load(does.opened, None, [does.run_id, *opened, *planned, *ticked, *turned], **QUIET)
     cursor.change(does.refreshed, [does.run_id, does.sent], ticked, **QUIET)
     gr.on([part.change for part in form], does.planned, form, planned, trigger_mode="always_last", **QUIET)
@@ -243,6 +252,7 @@ def _wire(blocks: gr.Blocks, cursor: gr.Textbox, does: _Handlers) -> None:
         turned,
         **QUIET,
     )
+    place["table"].click(does.pressed, None, place["attack"], **QUIET)
     for button, step in ((place["before"], -1), (place["after"], 1)):
         button.click(
             lambda run, attack, show, at, step=step: does.said(run, attack, show, max(0, at + step)),

@@ -55,14 +55,18 @@ def page(lab: Lab) -> Page:
             with gr.Row(elem_classes="lethe-grid-2 lethe-compare-top"):
                 _draw_plane(place)
                 _draw_scores(place)
+            place["matrix"] = _html()
             with gr.Row(elem_classes="lethe-grid-2"):
-                _draw_lower_left(place)
+                with gr.Column():
+                    place["findings"] = _html()
                 _draw_pair(place)
             _draw_items(place)
             with gr.Row(elem_classes="lethe-grid-2"):
-                _draw_card(place, "curves", "Curves of A and B")
-                _draw_card(place, "spec", "Settings in which they differ")
-            place["matrix"] = _html()
+                with gr.Column():
+                    place["profile"] = _html()
+                with gr.Column():
+                    _draw_card(place, "curves", "Curves of A and B")
+                    _draw_card(place, "spec", "Settings in which they differ")
         _wire(blocks, cursor, _Handlers(lab, place))
     return Page(blocks, cursor)
 
@@ -116,22 +120,16 @@ def _draw_scores(place: dict[str, Any]) -> None:
         place["scores"] = _html(js_on_load=PRESS_JS, elem_classes="lethe-long lethe-tall")
 
 
-def _draw_lower_left(place: dict[str, Any]) -> None:
-    """The pair's profile; findings on these runs stand above it."""
-    with gr.Column():
-        place["findings"], place["profile"] = _html(), _html()
-
-
 def _draw_pair(place: dict[str, Any]) -> None:
     with gr.Column(elem_classes="lethe-card"):
         place["pair_head"] = _html()
         with gr.Row(elem_classes="lethe-filter"):
             for side in ("a", "b"):
-                place[side] = gr.Dropdown([], label=side.upper(), min_width=150)
+                place[side] = gr.Dropdown([], label=side.upper(), min_width=220)
         with gr.Row(elem_classes="lethe-filter"):
-            place["set"] = gr.Dropdown([ALL], label="Set", min_width=100)
-            place["task"] = gr.Dropdown([ALL], label="Task", min_width=100)
-            place["asked"] = gr.Dropdown(list(ASKED), value=ALL, label="Asked", min_width=100)
+            place["set"] = gr.Dropdown([ALL], label="Set", min_width=130)
+            place["task"] = gr.Dropdown([ALL], label="Task", min_width=130)
+            place["asked"] = gr.Dropdown(list(ASKED), value=ALL, label="Asked", min_width=130)
         place["changes"] = _html(js_on_load=PRESS_JS)
 
 

@@ -10,12 +10,13 @@ from ui.pulse import QUIET, Page, pulse
 
 PATH = "/findings"
 TITLE = "Findings"
-IN_BAR = False
+UNDER = "/compare"
 SUB = "What four papers claim, put to your own runs. A claim without runs that could decide it says what to run."
 CSS = """
 .gradio-container {
 .lethe-findings { margin-bottom: 14px; } .lethe-findings p { margin: 0 0 6px; }
-.lethe-nowrap { white-space: nowrap; }
+.lethe-nowrap { white-space: nowrap; } .lethe-findings td:nth-child(2) { min-width: 120px; }
+.lethe-findings td:first-child { width: 120px; } .lethe-findings td:nth-child(2) { width: 26%; }
 }
 """
 

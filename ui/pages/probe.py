@@ -308,7 +308,9 @@ def _wire_asking(does: _Handlers) -> None:
     asks = f["ask"].click(does.ask, does.inputs, does.right, **ASKING)
     sweeps = out["sweep"].click(does.sweep, does.inputs, does.right, **ASKING)
     dials = [
-        out["scale"].release(does.turned, [out["scale"], out["points"], *does.inputs], does.right, **ASKING),
+        out["scale"].release(
+            does.turned, [out["scale"], out["points"], *does.inputs], does.right, trigger_mode="always_last", **ASKING
+        ),
         out["whole_dial"].click(does.whole_dial, [out["points"], *does.inputs], does.right, **ASKING),
     ]
     f["stop"].click(does.stopped, [out["standing"]], does.right, cancels=[asks, sweeps, *dials], **UNHURRIED)

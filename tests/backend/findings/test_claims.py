@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from backend.findings import CLAIMS, Case, Finding
+from backend.suites import KNOWN
 
 BY_KEY = {claim.key: claim for claim in CLAIMS}
 
@@ -109,12 +110,13 @@ def test_collapse_is_a_correlation_over_runs() -> None:
 @pytest.mark.parametrize(
     ("key", "name", "family", "enough"),
     [
-        ("visual_rumours", "visual_rumour", "picture", 0.1),
+        ("visual_rumours", "print_rumour", "picture", 0.1),
         ("relearning", "relearn_forget", "weight", 0.5),
         ("prompts", "prefix", "prompt", 0.1),
     ],
 )
 def test_what_attacks_brought_back(key: str, name: str, family: str, enough: float) -> None:
+    assert KNOWN[name].family == family, "an attack that there is"
     back = found(key, case(attacks=[attacked(name, family, enough + 0.1, 0.05)]))
     assert back.verdict == "supported" and "came back, control .02" in back.words
     assert back.witnesses[0].page == "/attack?run=attack1"
@@ -122,6 +124,28 @@ def test_what_attacks_brought_back(key: str, name: str, family: str, enough: flo
     assert found(key, case(attacks=[attacked(name, family, enough + 0.1, None)])).verdict == "cannot tell"
     assert found(key, case(attacks=[attacked(name, family, 0.0, 0.0, enough / 2)])).verdict == "not supported"
     assert found(key, case(attacks=[attacked("other", "inside", 0.9, 0.5)])).words.startswith("needs ")
+
+
+def test_an_attack_that_beats_its_control_speaks_though_another_brought_more_back() -> None:
+    """What came back under `chain` the control said too; under `roleplay` it did not."""
+    table = [attacked("chain", "prompt", 0.6, -0.05), attacked("roleplay", "prompt", 0.2, 0.05)]
+    assert found("prompts", case(attacks=table)).words == "Roleplay (20 steps): 20 % came back, control .02"
+
+
+def test_one_attack_that_might_have_brought_something_back_is_no_denial() -> None:
+    none = attacked("roleplay", "prompt", -0.04, 0.0, high=0.05)
+    maybe = attacked("chain", "prompt", -0.05, -0.1, high=0.3)
+    assert found("prompts", case(attacks=[none])).words == "Roleplay (20 steps): nothing came back, control .02"
+    assert found("prompts", case(attacks=[none, maybe])).verdict == "cannot tell"
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("relearning", "relearn_retain"), ("visual_rumours", "print_wrong"), ("prompts", "print_rumour")]
+)
+def test_an_attack_of_another_kind_is_no_witness(key: str, name: str) -> None:
+    """Training on people who were kept teaches none of what was forgotten."""
+    table = [attacked(name, KNOWN[name].family, 0.9, 0.5)]
+    assert found(key, case(attacks=table)).words.startswith("needs ")
 
 
 def test_the_steps_to_half_are_told() -> None:

@@ -17,12 +17,13 @@ import pytest
 import torch
 from sqlalchemy import Engine
 
+from backend import queueing
 from backend.benchmarks.demo import DemoBenchmark
 from backend.benchmarks.item import Item
 from backend.runs import job
 from backend.runs.job import Job
 from backend.runs.process import carry_out
-from backend.spec import FinetuneSpec, ForgetRequest, Training
+from backend.spec import FinetuneSpec, ForgetRequest, Training, UnlearnSpec
 from storage import runs
 from storage.database import connect, migrate
 from storage.tables import Run
@@ -73,6 +74,16 @@ def carried_out(engine: Engine, home: Path) -> Run:
     assert run is not None
     carry_out(Job(engine, home, run), torch.device("cpu"))
     return runs.get(engine, run.id)
+
+
+@pytest.fixture
+def unlearned(engine: Engine, home: Path) -> Run:
+    """An unlearning of one step, from a vanilla of one step."""
+    vanilla = queueing.queue(engine, short_finetune(1), "vanilla")
+    carried_out(engine, home)
+    spec = UnlearnSpec(model=f"run:{vanilla.id}", training=Training(steps=1, batch_size=2, save_every=0), score=False)
+    queueing.queue(engine, spec, "NPO")
+    return carried_out(engine, home)
 
 
 @pytest.fixture

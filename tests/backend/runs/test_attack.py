@@ -14,22 +14,12 @@ from backend.attack_prompts import AttackNeeds
 from backend.attacks import Room, Target, Told
 from backend.queueing import attack_values, queue
 from backend.reports import run_report
-from backend.spec import AttackSpec, Training, UnlearnSpec
+from backend.spec import AttackSpec
 from storage import attacks, runs
 from storage.tables import Run
-from tests.backend.runs.conftest import carried_out, short_finetune
+from tests.backend.runs.conftest import carried_out
 
 pytestmark = pytest.mark.usefixtures("few_questions")
-
-
-@pytest.fixture
-def unlearned(engine: Engine, home: Path) -> Run:
-    """An unlearning of one step, from a vanilla of one step."""
-    vanilla = queue(engine, short_finetune(1), "vanilla")
-    carried_out(engine, home)
-    training = Training(steps=1, batch_size=2, save_every=0)
-    queue(engine, UnlearnSpec(model=f"run:{vanilla.id}", training=training, score=False), "NPO")
-    return carried_out(engine, home)
 
 
 def submit(engine: Engine, about: Run, **settings: Any) -> Run:
