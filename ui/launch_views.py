@@ -112,7 +112,12 @@ def note_html(
     if fault:
         return Markup('<p class="lethe-fault" role="alert">{}</p>').format(forms.fault_line(fault, usual))
     text = help or (CONTROLS[path].info if path in CONTROLS else "")
-    return Markup('<p class="lethe-help">{}</p>').format(text) if text else Markup("")
+    return Markup('<p class="lethe-help">{}</p>').format(_spelled(text)) if text else Markup("")
+
+
+def _spelled(text: str) -> Markup:
+    """A line of help with what is to be typed as it stands, which is between backticks, set apart."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(Markup.escape(text))))
 
 
 def model_note(engine: Engine, values: Mapping[str, Any]) -> Markup:
