@@ -169,8 +169,8 @@ def settings_help(values: Mapping[str, Any], spec: Any) -> Markup:
     recipe = known.recipe(variant)
     if values["settings"] == "paper" and recipe:
         return Markup('<p class="lethe-help">{}</p>').format(recipe.said)
-    as_tried = not variant and (not isinstance(spec, UnlearnSpec) or spec.objective == known.objective)
-    tried = known.demo_checked if as_tried else ""
+    as_tried = not isinstance(spec, UnlearnSpec) or spec.objective == known.objective_of(variant)
+    tried = known.checked(variant) if as_tried else ""
     return Markup('<p class="lethe-help">For the demo model. {}</p>').format(
         f"There: {tried}." if tried else "Not tried there; begin here and look."
     )

@@ -390,6 +390,9 @@ def test_a_composed_objective_is_shown_with_all_that_it_minimises() -> None:
     tried, changed = form(), fill("npo", objective={"beta": 0.5})
     assert "retain 1.00" in launch_views.settings_help(tried, fill("npo"))
     assert "Not tried there" in launch_views.settings_help(tried, changed), "another objective was not"
+    variant = form(method="graddiff:l1")
+    assert "retain .87" in launch_views.settings_help(variant, fill("graddiff:l1"))
+    assert "Not tried there" in launch_views.settings_help(variant, fill("graddiff"))
     assert this_run.is_own(fill("npo", objective={"labels": "full"}))
     assert not this_run.is_own(fill("ceu", "paper")), "the paper's settings are no method of one's own"
     assert not this_run.is_own(fill("graddiff:l1"))
