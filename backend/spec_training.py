@@ -57,7 +57,7 @@ class Training(Spec):
     deal: Literal["even", "by_picture"] = Field(
         "even",
         title="Order of items",
-        description="`by_picture` draws up to eight questions about one picture together, which then share its tokens: "
+        description="By picture, up to eight questions about one picture are drawn together and share its tokens: "
         "faster, with fewer people in a step. Only the order changes: each item still comes once a pass.",
     )
     schedule: Literal["linear", "cosine", "constant"] = Field(

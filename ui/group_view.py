@@ -91,10 +91,11 @@ def _balance(row: dict[str, Any]) -> Markup:
 
 def _foot(report: dict[str, Any], sets: Sequence[str]) -> str:
     one = next((found for row in report["rows"] for found in row["accuracies"].values()), None)
-    told = f"Accuracy ({one['task']}, {WORDS.get(one['modality'], one['modality'])}): " if one else ""
+    if one is None:
+        return "No run of this group has scores yet."
     return (
-        f"{told}mean ± standard deviation over n seeds. Best first by balance, {report['rule']}: an order, not a "
-        "finding where spreads overlap."
+        f"Accuracy ({one['task']}, {WORDS.get(one['modality'], one['modality'])}): mean ± standard deviation over n "
+        f"seeds. Best first by balance, {report['rule']}: an order, not a finding where spreads overlap."
     )
 
 

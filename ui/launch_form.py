@@ -2,7 +2,7 @@
 
 A form is one flat dictionary, `{"kind": "unlearn", "training.steps": 80, ...}`, keyed by the spec's own paths, and with
 `settings`: whose settings fill it, the demo's or the paper's. Promises: what was typed stays; a paper's epochs are
-counted on the benchmark that is chosen.
+counted on the benchmark that is chosen; a gold model that fills in the reference is that of the people who are chosen.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def defaults(kind: str, method: str = DEFAULT_PRESET, settings: Settings = "demo
     values: dict[str, Any] = {}
     for name in sorted(specs, key=lambda name: name == kind):
         values |= forms.flatten(specs[name])
-    return values | {"request.people": (), "settings": settings} | sweeping.EMPTY
+    return values | {"request.people": (), "settings": settings, "gold": ""} | sweeping.EMPTY
 
 
 def draft(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,8 +73,13 @@ FILLED_FOR = ("kind", "preset", "settings", "model", "training.steps")
 
 
 def filled_for(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What `switch` has to know of a form as it was filled in."""
-    return {name: values[name] for name in FILLED_FOR}
+    """What `switch` and `with_reference` have to know of a form as it was filled in."""
+    return {name: values[name] for name in FILLED_FOR} | {"gold": values.get("gold", "")}
+
+
+def is_filled(values: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether a form has what it was last filled for, and is not on its way from there."""
+    return all(values[name] == before[name] for name in ("kind", "preset", "settings", "model"))
 
 
 def switch(
@@ -101,15 +106,21 @@ def switch(
         switched["model"] = UNTRAINED if values["kind"] == "finetune" else "vanilla"
     if switched["model"] == "vanilla":
         switched["model"] = listed(engine, values["benchmark"], "vanilla")
-    return with_reference(switched, engine)
+    return with_reference(switched, engine, before)
 
 
-def with_reference(values: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
-    """The form with the gold model of its people as the reference, where one has to be named and none is."""
-    wanted = values["kind"] == "unlearn" and values["objective.reference"] == "retain_tuned"
-    if not wanted or values.get("reference"):
-        return dict(values)
-    return {**values, "reference": gold_of(engine, forms.nest(draft(values)))}
+def with_reference(
+    values: Mapping[str, Any], engine: Engine, before: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The form with the gold model of its people as the reference, where one has to be named and no other was chosen.
+
+    `gold` in the form, and in `before`, is the gold model of those who are, or were, to be forgotten.
+    """
+    known = (before or {}).get("gold", "")
+    if values["kind"] != "unlearn" or values["objective.reference"] != "retain_tuned":
+        return {**values, "gold": known}
+    gold, named = gold_of(engine, forms.nest(draft(values))), values.get("reference")
+    return {**values, "gold": gold, "reference": gold if named in (None, "", known) else named}
 
 
 def joined(method: str, variant: str | None) -> str:

@@ -119,15 +119,16 @@ def rows_at_once(spec: LaunchSpec) -> int:
 
 
 def copies(spec: LaunchSpec) -> dict[str, bool]:
-    """Which copies are kept of the model as it was; under LoRA it is the model with its adapter off."""
+    """Which further models are kept: a copy of the model as it was, which under LoRA is the model with its adapter off,
+    or the reference that is named."""
     objective = _objective(spec)
     if objective is None:
         return {}
     asks = (objective.forgets and objective.forget in REFERENCE_TERMS) or (
         objective.retains and objective.retain in REFERENCE_RETAIN
     )
-    full = not isinstance(spec, EvaluateSpec) and spec.training.adapter == "full"
-    return {"reference_copy": asks and full, "start_copy": objective.regulariser == "l2_start"}
+    apart = isinstance(spec, UnlearnSpec) and (spec.training.adapter == "full" or spec.needs_reference)
+    return {"reference_copy": asks and apart, "start_copy": objective.regulariser == "l2_start"}
 
 
 def _objective(spec: LaunchSpec) -> Objective | None:

@@ -32,6 +32,8 @@ body:not([data-launch]) .lethe-launch { visibility: hidden; }
 .lethe-form-card .lethe-table small { font-size: 13px; }
 .lethe-help, .lethe-fault { margin: 0; font-size: 12.5px; line-height: 1.4; overflow-wrap: anywhere; }
 .lethe-help { color: var(--lethe-grey); }
+.lethe-help code { font-family: var(--lethe-mono-font); font-size: 11.5px; background: none; border: 0;
+  padding: 0; }
 .lethe-fault { color: var(--lethe-bad); }
 .lethe-field:has(.lethe-fault) input:not([type=radio]) { border-color: var(--lethe-bad) !important; }
 .lethe-field:has(.lethe-fault) .wrap:has(> .wrap-inner) { border-color: var(--lethe-bad) !important; }
@@ -54,8 +56,8 @@ body:not([data-launch]) .lethe-launch { visibility: hidden; }
   padding: 9px 12px; line-height: 1.6; margin-top: 7px; }
 .lethe-minimise { margin-right: .5em; }
 .lethe-maths sub { font-size: .8em; vertical-align: -.3em; line-height: 0; }
-.lethe-formula .lethe-where { display: block; font-size: 13.5px; }
-.lethe-formula .lethe-muted { display: block; font-size: 13px; line-height: 1.45; }
+.lethe-formula .lethe-where { display: block; font-size: 13.5px; margin-top: 3px; }
+.lethe-formula .lethe-muted { display: block; font-size: 13px; line-height: 1.45; margin-top: 4px; }
 .lethe-more > button { padding: 4px 0; color: var(--lethe-grey); }
 
 /* this run */
@@ -86,5 +88,9 @@ body:not([data-launch]) .lethe-launch { visibility: hidden; }
   .gradio-container .lethe-fields-4 { grid-template-columns: repeat(4, minmax(0, 1fr)); }
   .gradio-container .lethe-fields-3 { grid-template-columns: repeat(3, minmax(0, 1fr)); }
 }
-@media (max-width: 520px) { .gradio-container .lethe-fields-2 { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 520px) {
+  .gradio-container .lethe-fields-2 { grid-template-columns: minmax(0, 1fr); }
+  /* words need more room than numbers */
+  .lethe-fields > .lethe-field:has(.wrap-inner) { grid-column: 1 / -1; }
+}
 """

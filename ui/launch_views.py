@@ -112,7 +112,12 @@ def note_html(
     if fault:
         return Markup('<p class="lethe-fault" role="alert">{}</p>').format(forms.fault_line(fault, usual))
     text = help or (CONTROLS[path].info if path in CONTROLS else "")
-    return Markup('<p class="lethe-help">{}</p>').format(text) if text else Markup("")
+    return Markup('<p class="lethe-help">{}</p>').format(_spelled(text)) if text else Markup("")
+
+
+def _spelled(text: str) -> Markup:
+    """A line of help with what is to be typed as it stands, which is between backticks, set apart."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(Markup.escape(text))))
 
 
 def model_note(engine: Engine, values: Mapping[str, Any]) -> Markup:
@@ -164,8 +169,8 @@ def settings_help(values: Mapping[str, Any], spec: Any) -> Markup:
     recipe = known.recipe(variant)
     if values["settings"] == "paper" and recipe:
         return Markup('<p class="lethe-help">{}</p>').format(recipe.said)
-    as_tried = not variant and (not isinstance(spec, UnlearnSpec) or spec.objective == known.objective)
-    tried = known.demo_checked if as_tried else ""
+    as_tried = not isinstance(spec, UnlearnSpec) or spec.objective == known.objective_of(variant)
+    tried = known.checked(variant) if as_tried else ""
     return Markup('<p class="lethe-help">For the demo model. {}</p>').format(
         f"There: {tried}." if tried else "Not tried there; begin here and look."
     )

@@ -11,20 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Engine
 
 from backend import formula as mathematics
 from backend.benchmarks.item import Benchmark
 from backend.presets import called, fill, preset, split_name, title_of
-from backend.spec import EvaluateSpec, FinetuneSpec, ForgetRequest, LaunchSpec, Spec, Training, UnlearnSpec
-from backend.spec_edit import trains
+from backend.spec import EvaluateSpec, FinetuneSpec, ForgetRequest, LaunchSpec, Objective, Spec, Training, UnlearnSpec
+from backend.spec_edit import Edit, trains
 from backend.sweeps import Axes, split_values
 from storage import checkpoints, runs
 from storage.tables import Run
 from storage.workers import workers
 from ui import forms, sweeping
 from ui.launch_memory import Room, room
-from ui.launching import THE_METHOD, check
+from ui.launching import THE_METHOD, check, draft
 from ui.origins import origin, spoken_model
 from ui.parts import duration
 
@@ -195,6 +196,16 @@ def _evaluate_summary(spec: EvaluateSpec, benchmark: Benchmark) -> tuple[str, st
 def formula(spec: UnlearnSpec) -> str:
     """What is minimised, with the weights that were typed: `... on forget + 4 · CE on retain`."""
     return mathematics.written(spec.objective, spec.edit).replace("+ −", "− ")
+
+
+def drafted(values: Mapping[str, Any]) -> UnlearnSpec | None:
+    """The method of a form in which something else is at fault; None where it is the method itself."""
+    groups = forms.nest({path: forms.typed(value) for path, value in draft(values).items()})
+    try:
+        objective, edit = Objective.model_validate(groups["objective"]), Edit.model_validate(groups["edit"])
+    except (KeyError, ValidationError):
+        return None
+    return UnlearnSpec.model_construct(preset=values["preset"], objective=objective, edit=edit)
 
 
 def is_own(spec: UnlearnSpec) -> bool:

@@ -77,7 +77,8 @@ def _variants(preset: Preset) -> str:
     rows = []
     for name, one in preset.variants.items():
         changes = _listed((f"objective.{key}", value) for key, value in one.objective.items()) or "none"
-        rows.append((f"`{preset.name}:{name}`", one.title, changes, _paper(one.paper), one.differs))
+        tried = f" On the demo: {one.demo_checked}." if one.demo_checked else ""
+        rows.append((f"`{preset.name}:{name}`", one.title, changes, _paper(one.paper), one.differs + tried))
     head = ("variant", "as in", "changes", "the paper's settings", "what differs from its code")
     return f"\n{table(head, rows)}"
 

@@ -52,6 +52,12 @@ class Reference:
         self._copy = given
         if given is None and copy_needed and not adapted:
             self._copy = copy.deepcopy(model).eval().requires_grad_(False)
+        self._gone = False
+
+    def let_go(self) -> None:
+        """Frees the copy or the given model; nothing can be asked from then on."""
+        self._gone = self._gone or self._copy is not None
+        self._copy = None
 
     @property
     def module(self) -> nn.Module:
@@ -60,6 +66,8 @@ class Reference:
 
     @contextmanager
     def predicting(self) -> Iterator[nn.Module]:
+        if self._gone:
+            raise RuntimeError("the reference was let go; what is needed of it has to be kept before")
         model, was_training = self._model, self._model.training
         with torch.no_grad():
             if self._copy is not None:
@@ -157,6 +165,11 @@ class ObjectiveLoss:
         """
         with self.reference.predicting() as reference:
             return read_answers(reference, batch).sums
+
+    def sums_are_kept(self) -> None:
+        """Every item has its `reference_sums`: a reference of which no more is needed makes room."""
+        if not self._needs("reference") and self._reference_block is None:
+            self.reference.let_go()
 
     def state(self) -> dict[str, float]:
         """What moves with the run and is neither weights nor optimiser: kept with a checkpoint."""

@@ -81,9 +81,10 @@ GRADDIFF = Preset(
             "CLEAR: l1 on LoRA",
             CLEAR,
             "The sum of absolute values of the LoRA matrices, as in the paper. Its code leaves l1 off unless it is "
-            "asked for; the weight is one that it swept.",
-            {"retain_weight": 1.0, "regulariser": "l1_lora", "regulariser_weight": 0.01},
-            clear_lora(),
+            "asked for; 0.01 is one weight that it swept, and under it the demo's model forgets nothing.",
+            {"regulariser": "l1_lora", "regulariser_weight": 1e-4},
+            clear_lora(retain_weight=1.0, regulariser_weight=0.01),
+            "forget accuracy with picture .00 (of four options .33), retain .87",
         ),
     },
 )

@@ -33,13 +33,15 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Variant:
-    """`objective` are changes to the preset's; `differs` says what of the published code this still is not."""
+    """`objective` are changes to the preset's; `differs` says what of the published code this still is not;
+    `demo_checked` is as in `Preset`."""
 
     title: str
     source: str
     differs: str
     objective: Mapping[str, Any]
     paper: Recipe
+    demo_checked: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ class Preset:
         """The guards that differ from the defaults."""
         recipe = self.recipe(variant) if settings == "paper" else None
         return dict(recipe.guards if recipe else self.guards)
+
+    def checked(self, variant: str = "") -> str:
+        """What the demo's settings of a variant, or of the method itself, came to there; empty where nobody looked."""
+        return self.variants[variant].demo_checked if variant else self.demo_checked
 
     def recipe(self, variant: str = "") -> Recipe | None:
         """The paper's settings of a variant, or of the method itself."""

@@ -1,7 +1,8 @@
 """The model that π_ref is where it is not the model as it was: one of the lab, tuned on the retain set alone.
 
 MLLMU-Bench, MMUnlearner and OFFSIDE take the untaught model after a finetuning on the retain set, the lab's gold model,
-as the reference of NPO. It is opened as it stands, beside the model that is changed, and never trained.
+as the reference of NPO. It is opened as it stands, beside the model that is changed, and never trained; it is let go
+before the first step where the method needs no more of it than the sums that are kept with the items.
 """
 
 from __future__ import annotations

@@ -159,9 +159,13 @@ def _optimise(
     if isinstance(spec, UnlearnSpec) and lesson.objective.mask != "none":
         mask = run_mask(job, spec, benchmark, opened, encoder, lesson.forget, lesson.retain, device)
     job.call()
-    reference = named_reference(job, spec, opened, precision=_weights_precision(training), device=device)
     objective = ObjectiveLoss(
-        lesson.objective, model, seed=training.seed, turns=turns, forget_mask=mask, reference=reference
+        lesson.objective,
+        model,
+        seed=training.seed,
+        turns=turns,
+        forget_mask=mask,
+        reference=named_reference(job, spec, opened, precision=_weights_precision(training), device=device),
     )
     forget = EncodedItems(encoder, lesson.forget if objective.needs_forget else [])
     retain = EncodedItems(encoder, lesson.retain if objective.needs_retain else [])
@@ -170,6 +174,7 @@ def _optimise(
     with torch.autocast(device.type, torch.bfloat16, enabled=training.half):
         sums = _reference_sums(objective, encoder, forget, device) if objective.needs_reference_sums else None
         second = _second(objective, encoder, lesson, benchmark, training.seed, device) if objective.second else None
+    objective.sums_are_kept()
     resumed = checkpoints.latest(job.engine, job.id, home=job.home)
     folder = _restore(job, model, resumed) if resumed is not None else None
 

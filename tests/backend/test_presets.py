@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from backend.presets import PRESETS, Recipe, UnknownPreset, fill, preset, split_name, steps_of, title_of
-from backend.spec import Training, UnlearnSpec, faults, read_spec
+from backend.spec import Training, faults, read_spec
 from backend.spec_edit import trains
 from backend.spec_objective import ForgetTerm, Objective, RetainTerm
 
@@ -103,5 +103,5 @@ def test_a_method_is_called_by_its_title_and_one_that_is_gone_by_its_name() -> N
 
 
 def test_what_was_never_tried_on_the_demo_says_so() -> None:
-    assert preset("npo").demo_checked and not preset("altpo").demo_checked
-    assert isinstance(fill("npo"), UnlearnSpec)
+    assert preset("npo").checked() and not preset("npo").checked("offside")
+    assert preset("graddiff").checked("l1") not in ("", preset("graddiff").checked())

@@ -135,6 +135,11 @@ def test_the_terms_that_keep_a_copy_are_those_that_ask_the_reference(adapter: An
         spec = UnlearnSpec(objective=Objective(forget="none", retain=name), training=training)
         asked = bool({"reference", "hidden_target"} & term.needs)
         assert copies(spec)["reference_copy"] == (adapter == "full" and asked), name
+    for forget, retain, stays in (("npo", "ce", False), ("npo", "kl", True)):
+        named = UnlearnSpec(
+            objective=Objective(forget=forget, retain=retain, reference="retain_tuned"), training=training
+        )
+        assert copies(named)["reference_copy"] == stays, "another model is kept beside this one while it is asked"
     start = UnlearnSpec(objective=Objective(regulariser="l2_start"), training=training)
     assert copies(start)["start_copy"] and not copies(UnlearnSpec(training=training))["start_copy"]
 

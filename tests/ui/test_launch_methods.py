@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from sqlalchemy import Engine
@@ -98,6 +99,34 @@ def test_a_retain_tuned_reference_is_asked_for_and_the_gold_model_is_put_there(
     opened = launching.opening(engine, {"preset": "npo:mllmu"}, WORLDS).values
     assert opened["reference"] == chosen["reference"]
     assert f"--set reference={chosen['reference']}" in this_run.command(spec, "a", "vanilla")
+
+
+def test_the_gold_model_in_the_form_follows_the_people_and_one_that_was_chosen_stays(
+    engine: Engine, tmp_path: Path, vanilla: Run
+) -> None:
+    made = {
+        share: f"checkpoint:{ended(engine, tmp_path, spec, f'gold {share}').output_checkpoint_id}"
+        for share in (5, 10)
+        for spec in [FinetuneSpec(who="retain", request=ForgetRequest(ratio=share))]
+    }
+
+    def at_share(values: dict[str, Any], share: int, **typed: Any) -> dict[str, Any]:
+        asked = values | {"request.ratio": share} | typed
+        return launching.switch(asked, launching.filled_for(values), engine, WORLDS["demo"])
+
+    ten = launching.opening(engine, {"preset": "npo:mllmu"}, WORLDS).values
+    five = at_share(ten, 5)
+    assert (ten["reference"], five["reference"]) == (made[10], made[5])
+    assert at_share(five, 10)["reference"] == made[10]
+    none = at_share(five, 15)
+    assert none["reference"] == "" and at_share(none, 5)["reference"] == made[5]
+    elsewhere = launching.switch(five | {"preset": "npo"}, launching.filled_for(five), engine, WORLDS["demo"])
+    back = at_share(elsewhere, 10, preset="npo:mllmu")
+    assert back["reference"] == made[10]
+    typed = at_share(ten, 10, reference="org/tuned")
+    assert at_share(typed, 5)["reference"] == "org/tuned", "what was typed stays"
+    reloaded = launching.opening(engine, {"preset": "npo:mllmu", "forget": "5", "reference": made[5]}, WORLDS).values
+    assert at_share(reloaded, 10)["reference"] == made[10], "an address tells of the gold model that was filled in"
 
 
 def test_an_instruction_is_no_weights(engine: Engine, tmp_path: Path, vanilla: Run) -> None:

@@ -390,9 +390,33 @@ def test_a_composed_objective_is_shown_with_all_that_it_minimises() -> None:
     tried, changed = form(), fill("npo", objective={"beta": 0.5})
     assert "retain 1.00" in launch_views.settings_help(tried, fill("npo"))
     assert "Not tried there" in launch_views.settings_help(tried, changed), "another objective was not"
+    variant = form(method="graddiff:l1")
+    assert "retain .87" in launch_views.settings_help(variant, fill("graddiff:l1"))
+    assert "Not tried there" in launch_views.settings_help(variant, fill("graddiff"))
     assert this_run.is_own(fill("npo", objective={"labels": "full"}))
     assert not this_run.is_own(fill("ceu", "paper")), "the paper's settings are no method of one's own"
     assert not this_run.is_own(fill("graddiff:l1"))
+
+
+def test_what_is_to_be_typed_is_set_apart_in_a_line_of_help() -> None:
+    drawn = launch_views.note_html("seed", None, help="Type `a<b` or 2.")
+    assert drawn == '<p class="lethe-help">Type <code>a&lt;b</code> or 2.</p>'
+
+
+def test_a_form_that_the_browser_has_not_filled_yet_is_known_by_its_method_and_model() -> None:
+    before = launching.filled_for(form(preset="graddiff"))
+    assert launching.is_filled(form(preset="graddiff", training__steps=7, objective__beta=1.0), before)
+    for late in ({"preset": "npo"}, {"model": "another"}, {"settings": "paper"}, {"kind": "evaluate"}):
+        assert not launching.is_filled(form(preset="graddiff") | late, before), late
+
+
+def test_a_fault_elsewhere_leaves_the_formula_of_what_was_chosen(engine: Engine, vanilla: Run) -> None:
+    values = form(objective__forget="simnpo", objective__retain_weight=2.0, training__steps=-1)
+    assert launching.check(engine, WORLDS, values)[0] is None
+    drawn = launch_views.formula_html("npo", this_run.drafted(values))
+    assert "own objective, begun from NPO" in drawn and "+ 2 · CE" in drawn and "+ δ))" in drawn
+    assert this_run.drafted(values | {"objective.retain_weight": -2}) is None, "the method itself is at fault"
+    assert this_run.drafted(form(kind="finetune")) is None
 
 
 def test_time_is_what_like_runs_took_here_or_unknown(engine: Engine, tmp_path: Path, vanilla: Run) -> None:

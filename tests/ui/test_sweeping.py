@@ -134,6 +134,8 @@ def test_a_groups_table_shows_mean_spread_and_n(lab: Lab) -> None:
         spec = fill("npo", training={"seed": seed}).model_dump(mode="json")
         run = runs.submit(lab.engine, kind="unlearn", name=f"seed {seed}", spec=spec, group_id="NPO")
         runs.claim(lab.engine, "worker", "host", "CPU")
+        if not seed:
+            assert "No run of this group has scores yet." in words(group_view.summary(lab, "NPO"))
         results.write_scores(lab.engine, run.id, None, [accuracy("forget", forget), accuracy("retain", 0.8)])
         runs.finish(lab.engine, run.id, 1, "succeeded")
     text = words(group_view.summary(lab, "NPO"))

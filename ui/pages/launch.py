@@ -180,8 +180,10 @@ def _draw_sweep(board: Board) -> None:
         for number in sweeping.NUMBERS:
             with gr.Row(elem_classes="lethe-fields lethe-fields-2"):
                 field, values = f"sweep.{number}.field", f"sweep.{number}.values"
-                board.fields[field] = gr.Dropdown(choices, value="", label=f"Setting {number}")
-                board.fields[values] = gr.Textbox(label=f"Values {number}", placeholder="0.001, 0.003", max_lines=1)
+                with gr.Column(elem_classes="lethe-field", min_width=0):
+                    board.fields[field] = gr.Dropdown(choices, value="", label=f"Setting {number}")
+                with gr.Column(elem_classes="lethe-field", min_width=0):
+                    board.fields[values] = gr.Textbox(label=f"Values {number}", placeholder="0.001, 0.003", max_lines=1)
         note(board, "sweep")
 
 
@@ -221,7 +223,7 @@ def _shown(board: Board, lab: Lab, values: dict[str, Any], name: str, suggestion
     updates |= {
         parts["people_title"]: views.heading(views.PEOPLE_TITLES[values["kind"]]),
         parts["method_title"]: views.heading(views.METHOD_TITLES[values["kind"]]),
-        parts["formula"]: views.formula_html(values["preset"], seen.spec),
+        parts["formula"]: views.formula_html(values["preset"], seen.spec or this_run.drafted(values)),
         parts["settings_help"]: views.settings_help(values, seen.spec),
         parts["text"]: views.preset_text(seen.spec),
         parts["run"]: views.run_html(seen, launching.address(lab.engine, values)),
@@ -310,18 +312,28 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
         values = board.values(data) | changes
         return _shown(board, lab, values, data[parts["name"]], data[parts["suggestion"]])
 
+    def refer(data: Mapping[Any, Any], **changes: Any) -> dict[Any, Any]:
+        """Drawn with the reference that belongs to the people; what else was typed stays as it is."""
+        before = data[parts["filled_for"]]
+        values = launching.with_reference(board.values(data) | changes, lab.engine, before)
+        told = {fields["reference"]: values["reference"], parts["filled_for"]: {**before, "gold": values["gold"]}}
+        return draw(data, **values) | told
+
     def on_change(data: dict[Any, Any]) -> dict[Any, Any]:
         return draw(data)
 
     def on_share(data: dict[Any, Any]) -> dict[Any, Any]:
         """A share frames its people; choosing them oneself begins with nobody."""
         if data[fields["request.ratio"]] == launching.CHOSEN:
-            return draw(data, **{"request.people": ()}) | {fields["request.people"]: []}
+            return refer(data, **{"request.people": ()}) | {fields["request.people"]: []}
         crowd = views.is_crowd(lab.people(data[fields["benchmark"]]).values())
         return on_switch(data) | (_gallery(board, lab, board.values(data)) if crowd else {})
 
     def on_pick(data: dict[Any, Any]) -> dict[Any, Any]:
-        return draw(data, **{"request.ratio": launching.CHOSEN}) | {fields["request.ratio"]: launching.CHOSEN}
+        return refer(data, **{"request.ratio": launching.CHOSEN}) | {fields["request.ratio"]: launching.CHOSEN}
+
+    def on_attributes(data: dict[Any, Any]) -> dict[Any, Any]:
+        return refer(data)
 
     def on_switch(data: dict[Any, Any]) -> dict[Any, Any]:
         benchmark = lab.benchmarks.get(data[fields["benchmark"]])
@@ -330,7 +342,8 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
 
     def on_benchmark(data: dict[Any, Any]) -> dict[Any, Any]:
         """Its models, shares, attributes and people take the place of the other's."""
-        values = launching.fitted(board.values(data), lab.benchmarks.get(data[fields["benchmark"]]), lab.engine)
+        fitted = launching.fitted(board.values(data), lab.benchmarks.get(data[fields["benchmark"]]), lab.engine)
+        values = launching.with_reference(fitted, lab.engine, data[parts["filled_for"]])
         return _filled(board, lab, values) | draw(data, **values) | _world(board, lab, values)
 
     def on_open(request: gr.Request) -> dict[Any, Any]:
@@ -354,8 +367,8 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
     on_keep, on_load = own_handlers(board, lab, lambda data, values: _filled(board, lab, values) | draw(data, **values))
 
     def on_news(data: dict[Any, Any]) -> Any:
-        if not data[parts["request_id"]]:
-            return gr.skip()  # the form is not filled in yet: `on_open` has the news as well
+        if not data[parts["request_id"]] or not launching.is_filled(board.values(data), data[parts["filled_for"]]):
+            return gr.skip()  # the browser has not filled the form in yet: what fills it has the news as well
         updates = draw(data) | {fields["model"]: gr.update(choices=_models(lab, board.values(data)))}
         for said in ("started", "kept"):
             del updates[parts[said]]
@@ -368,14 +381,16 @@ def _wire(demo: gr.Blocks, board: Board, lab: Lab, cursor: gr.Textbox) -> None:
     parts["load"].click(on_load, {*form, parts["paste"]}, [*told, *typed_into], **eager)
     fields["request.ratio"].input(on_share, form, [*told, *typed_into], **eager)
     fields["benchmark"].input(on_benchmark, form, [*told, *typed_into], **eager)
-    apart = (*switches, fields["request.ratio"], fields["benchmark"])
+    whom = [fields[name] for name in ("request.people", "request.attributes")]
+    apart = (*switches, *whom, fields["request.ratio"], fields["benchmark"])
     # a textbox's `input` does not tell of everything that is typed
     lists = [fields[f"sweep.{number}.values"] for number in sweeping.NUMBERS]
     changes = [part.input for part in (*typed_into, parts["name"]) if part not in (*apart, *lists)]
     changes += [part.change for part in lists]
     gr.on(changes, on_change, form, told, **eager)
     gr.on([part.input for part in switches], on_switch, form, [*told, *typed_into], **eager)
-    fields["request.people"].input(on_pick, form, [*told, fields["request.ratio"]], **eager)
+    fields["request.attributes"].input(on_attributes, form, [*told, fields["reference"]], **eager)
+    fields["request.people"].input(on_pick, form, [*told, fields["request.ratio"], fields["reference"]], **eager)
     demo.load(on_open, None, [*told, *typed_into], **QUIET)
     pressed = start.click(lambda: gr.update(interactive=False), None, start, **QUIET)
     settled = pressed.then(on_start, form, told, **QUIET).then(None, None, None, js=PAUSE_SCRIPT, **QUIET)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from tests.backend.runs.conftest import queue as submit
 
 CPU = torch.device("cpu")
 ONE_PERSON = ForgetRequest(ratio=None, people=("p01",))
-SHORT = {"steps": 2, "batch_size": 3, "save_every": 0, "learning_rate": 1e-3}
+SHORT: dict[str, Any] = {"steps": 2, "batch_size": 3, "save_every": 0, "learning_rate": 1e-3}
 
 
 @pytest.fixture
@@ -90,6 +92,42 @@ def test_a_divergence_is_taken_from_it_and_from_the_model_as_it_was_otherwise(
         objective = train.ObjectiveLoss(spec, first, reference=reference)
         [part] = objective.parts(first, {"retain": batch}, 0)
         assert part.loss.item() == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize(("retain", "needed"), [("ce", False), ("kl", True)])
+def test_it_is_let_go_before_the_first_step_where_its_sums_are_all_that_is_needed(
+    engine: Engine, home: Path, gold: Run, monkeypatch: pytest.MonkeyPatch, retain: str, needed: bool
+) -> None:
+    opened: list[weakref.ref[Any]] = []
+    there: list[bool] = []
+
+    class Peeping(train.ObjectiveLoss):
+        def __init__(self, *given: Any, reference: Any, **named: Any) -> None:
+            opened.append(weakref.ref(reference))
+            super().__init__(*given, reference=reference, **named)
+
+        def parts(self, *given: Any) -> Any:
+            gc.collect()
+            there.append(opened[0]() is not None)
+            return super().parts(*given)
+
+    monkeypatch.setattr(train, "ObjectiveLoss", Peeping)
+    objective = {"forget": "npo_mean", "retain": retain, "reference": "retain_tuned"}
+    queue(engine, asked("npo", reference=f"run:{gold.id}", objective=objective), "NPO")
+    run = carried_out(engine, home)
+    assert run.state == RunState.SUCCEEDED, run.error
+    assert there == [needed] * SHORT["steps"]
+
+
+def test_one_that_was_let_go_answers_nothing_more(engine: Engine, home: Path) -> None:
+    opened = open_model(engine, home, "demo", precision="fp32", device=CPU)
+    encoder = Encoder(opened.processor)
+    batch = encoder.collate([encoder.encode("Who is this?", "Mira")])
+    spec = Objective(forget="npo", retain="ce", reference="retain_tuned")
+    objective = train.ObjectiveLoss(spec, opened.model, reference=torch.nn.Linear(1, 1))
+    objective.sums_are_kept()
+    with pytest.raises(RuntimeError, match="was let go"):
+        objective.reference_sums(batch)
 
 
 def _divergence(one: Any, other: Any, batch: Any) -> float:
