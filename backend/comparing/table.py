@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from backend.comparing.figures import SHARE_KNOWN, Cell, Figure, Figures, known_share, less, of_entry
 from backend.comparing.matrix import Worst
 from backend.comparing.models import ROLES, Entry
-from backend.comparing.points import gain, has_collapsed
+from backend.comparing.pair import STAYS
+from backend.comparing.points import COLLAPSED, gain, has_collapsed
 
+GIBBERISH = "gibberish where it forgot"
 NAME, ATTACK = "name", "attack"
 """Columns that are no cell, as an address sorts by them."""
 
@@ -27,8 +29,10 @@ class Row:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What speaks against any of its figures, each once."""
-        return tuple(dict.fromkeys(flag for one in self.figures.values() for flag in one.flags))
+        """What speaks against any of its figures, each once. Answers to what was to go that are no longer language are
+        no collapse of the model, and are called by another name."""
+        worn = ((flag, cell.set in STAYS) for cell, one in self.figures.items() for flag in one.flags)
+        return tuple(dict.fromkeys(GIBBERISH if flag == COLLAPSED[0] and not stays else flag for flag, stays in worn))
 
     @property
     def collapsed(self) -> bool:

@@ -45,7 +45,7 @@ def reports(
     asked = {
         name: backend(
             lab, "submit", "evaluate", "--benchmark", f"as-{paper}", "--model", f"run:{model['id']}",
-            "--people", whom, "--name", f"{name} as {paper}", "--wait",
+            "--people", whom, "--set", "batch_size=256", "--name", f"{name} as {paper}", "--wait",
         )
         for name, model in (("vanilla", vanilla), ("npo", unlearned), ("gold", gold))
     }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.browser.lab import RunningLab
 from tests.browser.reading import BAR, TICK_PATH, settle, visit
@@ -34,7 +34,9 @@ def address(lab: RunningLab, path: str) -> str:
 
 @pytest.mark.usefixtures("attacked")
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_opens_under_one_title_and_the_bar_shows_where_one_is(lab: RunningLab, page: Page, path: str) -> None:
+def test_a_page_opens_under_one_title_has_one_timer_and_is_sent_next_to_nothing(
+    lab: RunningLab, page: Page, path: str
+) -> None:
     thrown: list[str] = []
     page.on("pageerror", lambda error: thrown.append(str(error)))
     visit(page, lab, address(lab, path))
@@ -44,6 +46,13 @@ def test_a_page_opens_under_one_title_and_the_bar_shows_where_one_is(lab: Runnin
     expect(page.locator(f"{BAR} a[aria-current=page]")).to_have_text([here])
     expect(page.locator(".lethe-activity")).to_contain_text("nothing running")
     assert page.locator("html").get_attribute("lang") == "en"
+    settle(page, ticks=6)
+    answered: list[Request] = []
+    page.on("requestfinished", lambda request: answered.append(request))
+    page.wait_for_timeout(2.5 * BEAT_S * 1000)
+    assert 1 <= len(answered) <= 3, [request.url for request in answered]
+    sizes = [(request.sizes()["responseBodySize"], request.url) for request in answered]
+    assert max(sizes)[0] <= MOST_BYTES, sizes
     assert not thrown
 
 
@@ -69,20 +78,6 @@ def test_the_scores_of_a_run_stand_on_its_page_and_in_the_list(lab: RunningLab, 
     visit(page, lab, "/runs")
     row = page.get_by_role("row").filter(has_text="NPO forget10")
     expect(row.locator(".lethe-interval")).to_have_count(2)
-
-
-@pytest.mark.usefixtures("attacked")
-def test_an_idle_page_has_one_timer_and_is_sent_next_to_nothing(lab: RunningLab, context: BrowserContext) -> None:
-    tabs = {path: visit(context.new_page(), lab, address(lab, path)) for path in PAGES}
-    last = list(tabs.values())[-1]
-    settle(last, ticks=6)
-    answered: dict[str, list[Request]] = {path: [] for path in tabs}
-    for path, tab in tabs.items():
-        tab.on("requestfinished", answered[path].append)
-    last.wait_for_timeout(2.5 * BEAT_S * 1000)
-    for path, requests in answered.items():
-        assert 1 <= len(requests) <= 3, (path, [request.url for request in requests])
-        assert max(request.sizes()["responseBodySize"] for request in requests) <= MOST_BYTES, path
 
 
 def test_the_launch_form_is_shut_until_the_server_has_filled_it_in(lab: RunningLab, page: Page) -> None:

@@ -165,20 +165,24 @@ class _Handlers:
         state = State.read(dict(request.query_params))
         return self.shown(state, None, {}) | self._typed(state)
 
-    def refreshed(self, sent: dict[str, str], address: str, *values: Any) -> dict[Any, Any]:
-        state = _asked_for(sent, address, values)
-        if state is None:
+    def refreshed(self, sent: dict[str, str], address: str) -> dict[Any, Any]:
+        """What the address says, drawn anew: a control may still be on its way to the browser."""
+        if not address:
             return {self.place["sent"]: sent}
         try:
-            return self.shown(state, State.at(address), sent)
+            return self.shown(State.at(address), None, sent)
         except StorageError:
             return {self.place["sent"]: sent}
 
     def chosen(self, sent: dict[str, str], address: str, *values: Any) -> dict[Any, Any]:
-        state = _asked_for(sent, address, values)
-        if state is None:
+        return self.shown(replace(_state(values), page=0), State.at(address), sent)
+
+    def searched(self, sent: dict[str, str], address: str, words: str) -> dict[Any, Any]:
+        """The models narrowed to those words. A field tells of what the page itself put into it too."""
+        now = State.at(address)
+        if not address or words == now.q:
             return {self.place["sent"]: sent}
-        return self.shown(replace(state, page=0), State.at(address), sent)
+        return self.shown(replace(now, q=words, page=0), now, sent)
 
     def pressed(self, event: gr.EventData, sent: dict[str, str], address: str, *values: Any) -> dict[Any, Any]:
         state = replace(_state(values), page=0)
@@ -207,15 +211,6 @@ class _Handlers:
         return {self.place[name]: getattr(state, name) for name in ("q", "fold", "show", "asked")}
 
 
-def _asked_for(sent: dict[str, str], address: str, values: tuple[Any, ...]) -> State | None:
-    """What the page asks for. None while it is being opened: its controls say nothing yet, and one that is given its
-    first value says that it changed. Where there is nothing to compare so far only the address speaks."""
-    if sent and "questions" not in sent:
-        return State.at(address)
-    filled = dict(zip((*HELD, *CHOSEN, *NARROWED), values, strict=True))["questions"]
-    return _state(values) if sent and address and filled else None
-
-
 def _state(values: tuple[Any, ...]) -> State:
     """The state that the controls show, in the order of the inputs."""
     of = dict(zip((*HELD, *CHOSEN, *NARROWED), values, strict=True))
@@ -237,8 +232,9 @@ def _update(name: str, content: Any) -> Any:
 def _wire(blocks: gr.Blocks, cursor: gr.Textbox, does: _Handlers) -> None:
     place = does.place
     blocks.load(does.opened, None, does.outputs, **QUIET)
-    cursor.change(does.refreshed, does.inputs, does.outputs, **QUIET)
-    choices = [place["q"].change, *(place[name].input for name in (*CHOSEN, *NARROWED) if name != "q")]
+    cursor.change(does.refreshed, does.inputs[:2], does.outputs, **QUIET)
+    place["q"].change(does.searched, [*does.inputs[:2], place["q"]], does.outputs, trigger_mode="always_last", **QUIET)
+    choices = [place[name].input for name in (*CHOSEN, *NARROWED) if name != "q"]
     gr.on(choices, does.chosen, does.inputs, does.outputs, trigger_mode="always_last", **QUIET)
     for name in ("scores", "changes"):
         place[name].click(does.pressed, does.inputs, does.outputs, **QUIET)

@@ -15,7 +15,8 @@ from backend.models import four_bits, loading
 from backend.models.encoding import Encoder
 from backend.models.lineage import make_trainable, trainable_summary
 from backend.models.loading import ModelRefused, load
-from backend.spec import FOUR_BITS_NEED_LORA, Training, faults
+from backend.spec import Training, faults
+from backend.spec_training import FOUR_BITS_NEED_LORA
 
 CPU = torch.device("cpu")
 SENTENCE = "4-bit weights need the Python package bitsandbytes; install it (pip install bitsandbytes), or choose bf16"
