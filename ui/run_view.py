@@ -23,6 +23,8 @@ from ui.score_view import Scores, checked, known_line, legend, rule, scores_tabl
 
 LOG_BYTES = 20_000
 ACCURACY_TITLE = "Accuracy at each evaluation"
+ASKED_OF = {"attack": "an attack on it", "evaluate": "an evaluation of it"}
+"""Runs that made nothing of a model."""
 
 ACTIONS: dict[str, frozenset[str]] = {
     "save": frozenset({"running"}),
@@ -296,8 +298,8 @@ def lineage(lab: Lab, run: Run) -> Markup:
         line = checkpoints.lineage(lab.engine, checkpoints.get(lab.engine, made))
         steps += [Markup("<li>{}</li>").format(made_by(lab, checkpoint.id)) for checkpoint in line]
     steps += [
-        Markup('<li>{} <span class="lethe-muted">{}, built on it</span></li>').format(
-            parts.run_link(child.id, child.name), child.kind
+        Markup('<li>{} <span class="lethe-muted">{}</span></li>').format(
+            parts.run_link(child.id, child.name), ASKED_OF.get(child.kind, f"{child.kind}, built on it")
         )
         for child in runs.children(lab.engine, run.id)
     ]

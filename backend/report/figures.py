@@ -19,6 +19,7 @@ Mark = tuple[float, float | None, float | None]
 WIDTH, LEFT, RIGHT, ROW = 720, 250, 20, 22
 CHART_W, CHART_H, GAP = 420, 210, 44
 SIDE = 340
+NAME_WIDTH, LINE = 70.0, 14.0
 DRAWN = {
     "original": '<rect class="filled" x="{left:.1f}" y="{top:.1f}" width="8" height="8"/>',
     "gold": '<path class="filled" d="M{x:.1f} {top:.1f}l4.6 4.6l-4.6 4.6l-4.6 -4.6z"/>',
@@ -143,7 +144,7 @@ def trade(points: Sequence[tuple[str, str, float, float]], title: str) -> Markup
     left."""
     if not points:
         return Markup("")
-    marks = Markup("").join(_point(*point) for point in points)
+    marks = Markup("").join(_point(*point, down) for point, down in zip(points, _lowered(points), strict=True))
     grid = Markup("").join(_grid(value, words) for value, words in ((0.0, "0"), (0.5, ".5"), (1.0, "1")))
     foot = _text(_square_x(0.5), SIDE + 44, "accuracy on the forget set", "mid")
     said = "; ".join(f"{label}: forget {figure(a)}, retain {figure(b)}" for label, _, a, b in points)
@@ -153,9 +154,20 @@ def trade(points: Sequence[tuple[str, str, float, float]], title: str) -> Markup
     ).format(w=SIDE + 120, h=SIDE + 50, said=said, grid=grid, marks=marks, foot=foot, title=title)
 
 
-def _point(label: str, role: str, forget: float, retain: float) -> Markup:
+def _point(label: str, role: str, forget: float, retain: float, down: float) -> Markup:
     x, y = _square_x(forget), _square_y(retain)
-    return Markup('<g class="{}">{}{}</g>').format(role, shape(role, x, y), _text(x + 8, y + 4, label, "own"))
+    return Markup('<g class="{}">{}{}</g>').format(role, shape(role, x, y), _text(x + 8, y + 4 + down, label, "own"))
+
+
+def _lowered(points: Sequence[tuple[str, str, float, float]]) -> list[float]:
+    """How far below its mark each name stands, so that none lies on another."""
+    taken: list[tuple[float, float]] = []
+    for _, _, forget, retain in points:
+        x, y = _square_x(forget), _square_y(retain)
+        while any(abs(x - left) < NAME_WIDTH and abs(y - top) < LINE for left, top in taken):
+            y += LINE
+        taken.append((x, y))
+    return [y - _square_y(point[3]) for point, (_, y) in zip(points, taken, strict=True)]
 
 
 def _grid(value: float, words: str) -> Markup:

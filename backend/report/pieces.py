@@ -70,7 +70,7 @@ def table(
 
     body = Markup("").join(line("td", row) for row in rows)
     return Markup(
-        '<div class="wide"><table><caption>{}</caption><thead>{}</thead><tbody>{}</tbody></table></div>'
+        '<div class="wide"><table><caption><span>{}</span></caption><thead>{}</thead><tbody>{}</tbody></table></div>'
     ).format(caption, line("th", headers), body)
 
 

@@ -94,7 +94,7 @@ def _worst(rows: Sequence[Mapping[str, Any]]) -> str:
     if not made:
         return ""
     row = made[0]
-    at = f" at {row['at']}" if row["at"] else ""
+    at = f" ({row['at']})" if row["at"] else ""
     known = f"; a model that never knew tells {pieces.figure(row['control'])}" if row["control"] is not None else ""
     leak = pieces.in_words(row["unlearned"], row["low"], row["high"])
     return f"Under the worst attack, {row['title']}{at}, it tells {leak}{known}."

@@ -16,6 +16,8 @@ from storage.tables import Run
 from tests.browser.lab import RunningLab
 from tests.browser.reading import visit
 
+pytestmark = pytest.mark.timeout(600)
+"""The first test may have the lab to wait for, and one run more."""
 TEXT_ONLY = "Forgetting only the text leaves what the picture brings back"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from backend.report import figures
 from backend.report.document import NoReport, file_name, report_html
 from backend.report.gathering import gather
 from backend.report.limits import limits
@@ -175,3 +176,12 @@ def test_a_files_name_is_safe_anywhere() -> None:
     assert file_name([f"../NPO {made.EVIL}"]) == "lethe-npo-script-alert-1-script.html"
     assert file_name(["a", "b", "c"]) == "lethe-3-runs.html"
     assert file_name(["→"], "csv") == "lethe-run.csv"
+
+
+def test_names_in_the_drawing_do_not_lie_on_one_another() -> None:
+    """NPO and gold have nearly the same figures: gold's name goes a line down; B's, far off, stays beside its mark."""
+    near, far = [("A", "unlearned", 0.04, 1.0), ("gold", "gold", 0.08, 1.0)], ("B", "unlearned", 0.9, 0.1)
+    drawn = figures.trade([*near, far], "")
+    heights = {name: float(y) for y, name in re.findall(r'class="own" x="[\d.]+" y="([\d.]+)">(\w+)<', drawn)}
+    assert heights["gold"] - heights["A"] == figures.LINE
+    assert f'y="{heights["B"]:.1f}">B<' in figures.trade([far], "")
