@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from backend.benchmarks.item import Benchmark, Item
+from backend.benchmarks.item import BadRequest, Benchmark, Item
 from backend.inference.items import answer_items
 from backend.metrics.score import Answered
 from backend.models.encoding import Encoder
@@ -46,9 +46,9 @@ def known_to_source(
     line = checkpoints.lineage(job.engine, source.checkpoint) if source.checkpoint else []
     unlearned = _first_unlearned(job, line)
     if unlearned is not None:
-        kept, ask = _known(job, benchmark, line, unlearned, items.keys()), 0
+        kept, ask = _known(job, benchmark, line, unlearned, items), 0
     else:
-        kept = _kept(job, benchmark, line[-1], items.keys()) if line else {}
+        kept = _kept(job, benchmark, line[-1], items) if line else {}
     before = kept | read_before(job, benchmark)
     if before:
         log.info("what the original knew: %d answers are kept", len(before))
@@ -68,7 +68,7 @@ def known_to_ancestor(job: Job, benchmark: Benchmark, request: ForgetRequest, ch
     unlearned = _first_unlearned(job, line)
     if unlearned is None:
         return {}
-    return _known(job, benchmark, line, unlearned, {item.id for item in benchmark.scored_items(request)})
+    return _known(job, benchmark, line, unlearned, {item.id: item for item in benchmark.scored_items(request)})
 
 
 def read_before(job: Job, benchmark: Benchmark) -> Before:
@@ -89,12 +89,13 @@ def _first_unlearned(job: Job, line: list[Checkpoint]) -> int | None:
     return next((place for place, kind in enumerate(kinds) if kind == "unlearn"), None)
 
 
-def _known(job: Job, benchmark: Benchmark, line: list[Checkpoint], unlearned: int, wanted: Set[str]) -> Before:
+def _known(job: Job, benchmark: Benchmark, line: list[Checkpoint], unlearned: int, wanted: Mapping[str, Item]) -> Before:
     """What was kept of the original of a line, and what the runs that unlearned since have noted down of it."""
     found: Before = {}
     for made in line[unlearned:]:
         noted = _read(_place(job.home, made.run_id), benchmark)
-        found = {item_id: told for item_id, told in noted.items() if item_id in wanted} | found
+        meant = _meant(benchmark, wanted)
+        found = {item_id: told for asked, told in noted.items() if (item_id := meant(asked))} | found
     kept = _kept(job, benchmark, line[unlearned - 1], wanted) if unlearned else {}
     return found | kept
 
@@ -113,20 +114,42 @@ def _ask(
         job.raise_if_stopped()
 
 
-def _kept(job: Job, benchmark: Benchmark, checkpoint: Checkpoint, wanted: Set[str]) -> Before:
+def _kept(job: Job, benchmark: Benchmark, checkpoint: Checkpoint, wanted: Mapping[str, Item]) -> Before:
     """The answers to these items in the runs that put this benchmark, as it is now, to the checkpoint."""
     found: Before = {}
+    meant = _meant(benchmark, wanted)
     for run in results.answering_runs(job.engine, checkpoint.id):
-        if wanted <= found.keys():
+        if wanted.keys() <= found.keys():
             break
         if (run.spec.get("benchmark"), run.versions.get("data")) != (benchmark.name, benchmark.fingerprint):
             continue
         if run.spec.get("shots"):  # examples tell how to answer: that is no evidence of what was known
             continue
         for row in results.answers(job.engine, run_id=run.id, checkpoint_id=checkpoint.id, limit=ALL):
-            if row.item_id in wanted:
-                found.setdefault(row.item_id, _told(row.correct, row.probability, row.text))
+            if item_id := meant(row.item_id):
+                found.setdefault(item_id, _told(row.correct, row.probability, row.text))
     return found
+
+
+def _meant(benchmark: Benchmark, wanted: Mapping[str, Item]) -> Callable[[str], str | None]:
+    """Which of the wanted items is the same question as the item of an id; None for none of them. Whom another request
+    wanted forgotten is in another set there, and the model was asked the same about them."""
+    by_question = {_question(item): item.id for item in wanted.values()}
+
+    def find(item_id: str) -> str | None:
+        if item_id in wanted:
+            return item_id
+        try:
+            return by_question.get(_question(benchmark.item(item_id)))
+        except BadRequest:
+            return None
+
+    return find
+
+
+def _question(item: Item) -> tuple[Any, ...]:
+    """All that a model is shown of an item, and all that its answer is held against."""
+    return (item.subject, item.task, item.modality, item.question, item.image, item.options, item.answer, item.key)
 
 
 def _told(correct: bool | None, probability: float | None, text: str) -> dict[str, Any]:

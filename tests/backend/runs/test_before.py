@@ -15,7 +15,7 @@ from backend.benchmarks.demo import DemoBenchmark
 from backend.benchmarks.item import Item
 from backend.presets import fill
 from backend.runs import before, train
-from backend.runs.before import _warn
+from backend.runs.before import _meant, _warn
 from backend.runs.job import Stopped
 from backend.spec import EvaluateSpec, ForgetRequest
 from storage import results, runs
@@ -86,6 +86,22 @@ def test_what_the_source_has_answered_is_taken_and_no_model_is_asked(
             cell = [then[item_id] for item_id, one in then.items() if one.item_set == row["set"]]
             cell = [one for one in cell if (one.task, one.modality) == (row["task"], row["modality"])]
             assert (row["value"], row["n"]) == (sum(bool(one.correct) for one in cell) / len(cell), len(cell))
+
+
+def test_the_same_question_about_somebody_of_another_set_is_the_same_question(world: DemoBenchmark) -> None:
+    others = ForgetRequest(ratio=None, people=("p03",))
+    wanted = {item.id: item for item in world.scored_items(others)}
+    meant = _meant(world, wanted)
+    for item in world.scored_items(REQUEST):
+        known = meant(item.id)
+        if item.set == "test":
+            assert known is None, "new pictures of somebody who stays are not asked about"
+        elif item.id in wanted:
+            assert known == item.id
+        elif item.subject in REQUEST.people:
+            assert known == item.id.replace("/forget/", "/retain/")
+    assert meant("p03/retain/generation/text/city") == "p03/forget/generation/text/city"
+    assert meant("nobody/forget/generation/text/city") is None
 
 
 def test_where_nothing_was_kept_the_source_is_asked_about_the_forget_and_the_test_set(
