@@ -110,7 +110,7 @@ def origin(engine: Engine, benchmark: str, model: str) -> Origin:
             checkpoint = _whole(checkpoints.find(engine, text))
             return Origin(f"checkpoint:{checkpoint.id}", checkpoint_id=checkpoint.id)
         if place == "run":
-            return _made_by(engine, runs.find(engine, text))
+            return _made_by(engine, runs.find(engine, text, with_model=True))
     except NotFound as error:
         raise CannotQueue(str(error)) from None
     return Origin(_folder(model) if model.startswith(("/", ".", "~")) else model)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, ScalarSelect, Select, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Engine, ScalarSelect, Select, and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from storage.claims import touch
@@ -21,6 +21,8 @@ from storage.errors import NotFound
 from storage.tables import Answer, Checkpoint, MetricPoint, Run, Score, new_id
 
 HEADLINE_SETS = ("forget", "retain")
+SET_ORDER = ("forget", "test", "retain", "celebrity", "general", "holdout")
+"""In which answers are read: first what should be gone."""
 HEADLINES = (
     ("generation", "accuracy"),
     ("classification", "accuracy"),
@@ -33,6 +35,7 @@ _IDS_AT_ONCE = 500
 _CELL = ("item_set", "task", "modality", "metric")
 _SCORE_DEFAULTS: dict[str, Any] = {"value": None, "n": 0, "people": 0, "low": None, "high": None, "flags": ()}
 _ANSWER_COLUMNS = ("item_id", "item_set", "task", "modality", "question", "truth", "text")
+_PLACE = case({name: place for place, name in enumerate(SET_ORDER)}, value=Answer.item_set, else_=len(SET_ORDER))
 _ANSWER_DEFAULTS: dict[str, Any] = {"subject": None, "correct": None, "probability": None, "detail": None}
 
 
@@ -291,7 +294,7 @@ def answers(
         statement = statement.where(Answer.run_id == behind)
     if known_before is not None:
         statement = statement.where(Answer.detail["before", "correct"].as_boolean() == known_before)
-    statement = statement.order_by(Answer.item_set, Answer.item_id, Answer.id).limit(limit).offset(offset)
+    statement = statement.order_by(_PLACE, Answer.item_set, Answer.item_id, Answer.id).limit(limit).offset(offset)
     with reading(engine) as session:
         return list(session.scalars(statement))
 

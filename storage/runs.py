@@ -137,13 +137,17 @@ def get(engine: Engine, run_id: str) -> Run:
         return _get(session, run_id)
 
 
-def find(engine: Engine, text: str) -> Run:
-    """The run that `text` means: an id, its first four or more digits, or an exact name (then the newest).
+def find(engine: Engine, text: str, *, with_model: bool = False) -> Run:
+    """The run that `text` means: an id, its first four or more digits, or an exact name (then the newest; of those that
+    made a model, or still may, where there are any and `with_model` asks for one).
 
     Raises NotFound when there is none, or when several ids begin so.
     """
     wanted = text.strip()
-    newest = (Run.created_at.desc(), Run.position.desc())
+    named = select(Run).where(Run.name == wanted)
+    if with_model:
+        named = named.order_by(Run.state.in_((RunState.FAILED, RunState.CANCELLED)))
+    named = named.order_by(*_order("newest"))
     with reading(engine) as session:
         by_id = session.get(Run, wanted)
         if by_id is not None:
@@ -153,9 +157,9 @@ def find(engine: Engine, text: str) -> Run:
             starting = list(session.scalars(select(Run).where(Run.id.startswith(wanted, autoescape=True)).limit(2)))
         if len(starting) == 1:
             return starting[0]
-        named = session.scalar(select(Run).where(Run.name == wanted).order_by(*newest).limit(1))
-    if named is not None:
-        return named
+        newest = session.scalar(named.limit(1))
+    if newest is not None:
+        return newest
     if starting:
         raise NotFound(f"Several runs begin with “{wanted}”: type more of the id.")
     raise NotFound(f"No run has “{wanted}” as its name, its id, or the first four or more digits of its id.")

@@ -52,6 +52,14 @@ def exists(lab: Lab, run_id: str) -> bool:
         return False
 
 
+def meant(lab: Lab, text: str) -> str:
+    """The id of the run that an address means, by its id, first digits or name; empty for none."""
+    try:
+        return runs.find(lab.engine, text).id if text else ""
+    except NotFound:
+        return ""
+
+
 def sections(lab: Lab, run: Run) -> dict[str, Any]:
     """Everything on the page by name: HTML, rows of a chart, or the buttons that apply."""
     kept = checkpoints.listing(lab.engine, role=None, run_id=run.id)

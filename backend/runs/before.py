@@ -89,7 +89,9 @@ def _first_unlearned(job: Job, line: list[Checkpoint]) -> int | None:
     return next((place for place, kind in enumerate(kinds) if kind == "unlearn"), None)
 
 
-def _known(job: Job, benchmark: Benchmark, line: list[Checkpoint], unlearned: int, wanted: Mapping[str, Item]) -> Before:
+def _known(
+    job: Job, benchmark: Benchmark, line: list[Checkpoint], unlearned: int, wanted: Mapping[str, Item]
+) -> Before:
     """What was kept of the original of a line, and what the runs that unlearned since have noted down of it."""
     found: Before = {}
     for made in line[unlearned:]:

@@ -372,6 +372,8 @@ def test_answers_are_narrowed_by_what_is_asked(engine: Engine, run: Run) -> None
         return "".join(row.item_id for row in results.answers(engine, run_id=run.id, **asked))
 
     assert ids() == "acdefb"  # forget before retain
+    results.write_answers(engine, run.id, None, [answer("0", set="celebrity", correct=None)])
+    assert ids() == "acdefb0", "what should be gone first, whatever the alphabet says"
     assert ids(correct=False) == "a"
     assert ids(correct=True) == "cdeb"
     assert (

@@ -96,6 +96,9 @@ def test_a_run_is_found_by_id_by_the_start_of_it_and_by_name(engine: Engine) -> 
     assert runs.find(engine, old.id).id == old.id
     assert runs.find(engine, f" {old.id[:8]} ").id == old.id
     assert runs.find(engine, "npo on ten people").id == new.id
+    runs.request_stop(engine, new.id, "cancel")
+    assert runs.find(engine, "npo on ten people").id == new.id
+    assert runs.find(engine, "npo on ten people", with_model=True).id == old.id
     for text in ("npo", old.id[:3], "%%%%", ""):
         with pytest.raises(NotFound, match="No run has"):
             runs.find(engine, text)

@@ -91,7 +91,7 @@ class _Handlers:
     def opened(self, request: gr.Request) -> dict[Any, Any]:
         query = dict(request.query_params)
         chosen, asked = Filter.read(query), query.get("run", "")
-        run = asked if asked and run_view.exists(self.lab, asked) else ""
+        run = run_view.meant(self.lab, asked)
         found: dict[Any, Any] = dict(zip(self.filters, astuple(chosen), strict=True))
         found |= self.filled(run, {}, chosen) if run or not asked else {self.places["note"]: _unknown(asked)}
         return found | self._seen(listed=not asked, shown=bool(run)) | {self.run_id: run}
