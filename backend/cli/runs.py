@@ -15,6 +15,7 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from backend.benchmarks import open_benchmark
+from backend.benchmarks.item import SETS
 from backend.benchmarks.item import Benchmark as Known
 from backend.cli.shared import WAIT_S, AsJson, Benchmark, engine_at_hand, fail, listed, out, print_json
 from backend.groups import group_report
@@ -162,6 +163,7 @@ def show(
     run: Annotated[str | None, typer.Argument()] = None,
     group: Annotated[str | None, typer.Option(help="A group of runs by its name: a row a combination.")] = None,
     spec: Annotated[bool, typer.Option("--spec", help="What was asked for, as YAML for `submit file`.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every measure, not the accuracies alone.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """One run with its scores, or a group of runs. RUN is an id, the first letters of one, or a name."""
@@ -182,12 +184,52 @@ def show(
     for told, colour in (("error", "red"), ("ending", "yellow")):
         if report[told]:
             out.print(f"[{colour}]{escape(report[told])}[/]")
-    table = Table("set", "task", "modality", "metric", "value", "95 % interval", "n")
-    for score in report["scores"]:
-        value = "" if score["value"] is None else f"{score['value']:.2f}"
-        interval = "" if score["low"] is None else f"{score['low']:.2f}–{score['high']:.2f}"
-        table.add_row(score["set"], score["task"], score["modality"], score["metric"], value, interval, str(score["n"]))
-    out.print(table)
+    if report["scores"]:
+        out.print(_score_table(report["scores"], everything))
+    if report.get("attacks"):
+        out.print(_attack_table(report["attacks"]))
+        for line in _not_made(report["attacks"]):
+            out.print(f"[yellow]not made[/] · {escape(line)}", soft_wrap=True)
+
+
+def _score_table(scores: list[dict[str, Any]], everything: bool) -> Table:
+    """The accuracies, or every measure, set by set, what was to be forgotten first."""
+    accuracies = [score for score in scores if score["metric"] == "accuracy"]
+    short_form = bool(accuracies) and not everything
+    shown = accuracies if short_form else scores
+    figure = ("accuracy",) if short_form else ("metric", "value")
+    table = Table("set", "task", "modality", *figure, "95 % interval", "n")
+    if short_form:
+        table.caption = f"{len(scores) - len(shown)} other figures: --all" if len(scores) > len(shown) else None
+    for score in sorted(shown, key=lambda score: SETS.index(score["set"]) if score["set"] in SETS else len(SETS)):
+        measure = [] if short_form else [score["metric"]]
+        cell = [score[name] for name in ("set", "task", "modality")]
+        table.add_row(*cell, *measure, _number(score["value"]), _interval(score), str(score["n"]))
+    return table
+
+
+def _attack_table(attacks: list[dict[str, Any]]) -> Table:
+    """Worst first: what leaks on each of the models, and how much of it the control does not say too."""
+    table = Table("attack", "at", "unlearned", "95 % interval", "original", "control", "over control", "n")
+    for row in attacks:
+        if row["unlearned"] is not None:
+            figures = [_number(row[name]) for name in ("original", "control", "gap")]
+            title = escape(row["title"])
+            table.add_row(title, row["at"], _number(row["unlearned"]), _interval(row), *figures, str(row["n"]))
+    return table
+
+
+def _not_made(attacks: list[dict[str, Any]]) -> list[str]:
+    """A line for each attack that could not be made, with its reason."""
+    return [f"{row['title']}: {row['note']}" for row in attacks if row["unlearned"] is None and row["note"]]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return "" if row["low"] is None else f"{row['low']:.2f}–{row['high']:.2f}"
 
 
 def _group_table(report: dict[str, Any]) -> Table:
