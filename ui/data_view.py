@@ -200,9 +200,10 @@ def _outcome(view: View, benchmark: Benchmark, request: ForgetRequest | None, fa
     people = counted(len(counts.split.forget), "person", "people")
     what = f"{', '.join(request.attributes)} of {people}" if request.attributes else people
     stay = f"; {counted(len(counts.split.celebrity), 'public figure stays', 'public figures stay')}"
-    sentence = Markup('<p class="lethe-sentence">Forgets <b class="lethe-whom">{}</b> and keeps {}{}.</p>').format(
-        what, number(len(counts.split.retain)), stay if counts.split.celebrity else ""
-    )
+    sentence = Markup('<p class="lethe-sentence">Forgets <b class="lethe-whom">{}</b> and keeps {}{}{}.</p>').format(
+        what, number(len(counts.split.retain)), " and the rest of theirs" if request.attributes else "",
+        stay if counts.split.celebrity else "",
+    )  # fmt: skip
     button = Markup(
         '<p class="lethe-carry"><a class="lethe-button lethe-main" href="{}">Carry into Launch</a></p>'
     ).format(view.launch_address(benchmark))

@@ -146,7 +146,8 @@ def _title(spec: UnlearnSpec) -> str:
 def _unlearn_summary(spec: UnlearnSpec, benchmark: Benchmark) -> tuple[str, str, str]:
     split, objective = benchmark.split(spec.request), spec.objective
     gone, stay = _number(benchmark, spec.request, "forget"), _number(benchmark, spec.request, "retain")
-    keeps = f"keeps {len(split.retain)} ({_count(stay, 'item', 'items')})"
+    theirs = " and the rest of theirs" if spec.request.attributes else ""
+    keeps = f"keeps {len(split.retain)}{theirs} ({_count(stay, 'item', 'items')})"
     begin, people = f"{_title(spec)} with {how(spec.training)}; ", _people(len(split.forget))
     if spec.request.attributes:
         people = f"{', '.join(spec.request.attributes)} of {people}"
