@@ -1,9 +1,9 @@
 """An attack run's table: by attack, what leaked on the unlearned model, on the original and on one that never knew.
 
 recovery = (attacked - before) / (original - before), where `before` is what the unlearned model says when it is asked
-plainly and `original` what the original says plainly: 0 is nothing brought back, 1 all of it. Only the gap over the
-control is evidence, where there is one: some attacks can make a model say anything. Every interval is a bootstrap over
-people. No torch; read from the rows of `storage.attacks`.
+plainly and `original` what the original says plainly, both of the modality that the attack asks about: 0 is nothing
+brought back, 1 all of it. Only the gap over the control is evidence, where there is one: some attacks can make a model
+say anything. Every interval is a bootstrap over people. No torch; read from the rows of `storage.attacks`.
 """
 
 from __future__ import annotations
@@ -39,10 +39,14 @@ def unit_figures(said: Iterable[tuple[str, str, float | None]]) -> dict[str, Any
         return {"value": None, "n": 0, "people": 0, "low": None, "high": None, "detail": {}}
     people = [person for person, _, _ in counted]
     value, low, high = over_people([leak for _, _, leak in counted], people)
-    tallies: dict[str, dict[str, list[float]]] = {"people": {}, "modality": {}}
+    tallies: dict[str, Any] = {"people": {}, "modality": {}, "asked": {modality: {} for _, modality, _ in counted}}
     for person, modality, leak in counted:
-        for kind, key in (("people", person), ("modality", modality)):
-            tally = tallies[kind].setdefault(key, [0.0, 0])
+        for table, key in (
+            (tallies["people"], person),
+            (tallies["modality"], modality),
+            (tallies["asked"][modality], person),
+        ):
+            tally = table.setdefault(key, [0.0, 0])
             tally[0] += leak
             tally[1] += 1
     return {
@@ -104,8 +108,8 @@ def _row(
     info = KNOWN.get(name)
     own: Mapping[str, Any] = next((unit.detail["prompt"] for unit in found.values() if "prompt" in unit.detail), {})
     unlearned, control = found.get("unlearned"), found.get("control")
-    before, original = plain.get("unlearned"), plain.get("original")
-    recovery = _recovery(unlearned, before, original)
+    before = _plainly(plain.get("unlearned"), unlearned)
+    recovery = _recovery(unlearned, before, _plainly(plain.get("original"), unlearned))
     gap = _gap(unlearned, control)
     note = next((unit.note for role in ROLES if (unit := found.get(role)) is not None and unit.note), None)
     return {
@@ -115,7 +119,7 @@ def _row(
         "strength": strength,
         "at": info.at(strength) if info else "",
         **{role: found[role].value if role in found else None for role in ROLES},
-        "before": before.value if before else None,
+        "before": _share(before),
         **dict(zip(("recovery", "recovery_low", "recovery_high"), recovery, strict=True)),
         **dict(zip(("gap", "gap_low", "gap_high"), gap, strict=True)),
         **{key: getattr(unlearned, key) if unlearned else None for key in ("n", "people", "low", "high")},
@@ -138,17 +142,16 @@ def _excess(row: dict[str, Any]) -> float:
 
 
 def _recovery(
-    attacked: AttackUnit | None, before: AttackUnit | None, original: AttackUnit | None
+    attacked: AttackUnit | None, before: Tally, original: Tally
 ) -> tuple[float | None, float | None, float | None]:
     """(attacked - before) / (original - before) with its interval; None where there is nothing to recover."""
-    if attacked is None or before is None or original is None:
+    plainly, knew = _share(before), _share(original)
+    if attacked is None or attacked.value is None or plainly is None or knew is None:
         return None, None, None
-    if attacked.value is None or before.value is None or original.value is None:
+    if knew - plainly < LEAST_FORGOTTEN:
         return None, None, None
-    if original.value - before.value < LEAST_FORGOTTEN:
-        return None, None, None
-    value = (attacked.value - before.value) / (original.value - before.value)
-    tables = [_tally(unit) for unit in (attacked, before, original)]
+    value = (attacked.value - plainly) / (knew - plainly)
+    tables = [_tally(attacked), before, original]
     people = sorted(set.intersection(*(set(table) for table in tables)))
     if len(people) < 2:
         return value, None, None
@@ -174,6 +177,27 @@ def _gap(attacked: AttackUnit | None, control: AttackUnit | None) -> tuple[float
         means = [_drawn_means([np.array(list(table.values()))], seed)[0] for seed, table in enumerate((ours, theirs))]
     low, high = np.percentile(means[0] - means[1], [2.5, 97.5])
     return value, float(low), float(high)
+
+
+def _plainly(plain: AttackUnit | None, attacked: AttackUnit | None) -> Tally:
+    """What was said plainly, by person, of the modalities that the attack asked about; a picture attack has nothing to
+    do with what the same people are asked as text."""
+    if plain is None:
+        return {}
+    asked: Mapping[str, Tally] = plain.detail.get("asked", {})
+    chosen = set(asked) & set(attacked.detail.get("asked", {}) if attacked is not None else {})
+    if not chosen:
+        return _tally(plain)
+    found: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for person, (leaked, count) in (one for modality in sorted(chosen) for one in asked[modality].items()):
+        found[person][0] += leaked
+        found[person][1] += count
+    return found
+
+
+def _share(tally: Tally) -> float | None:
+    asked = sum(count for _, count in tally.values())
+    return sum(leaked for leaked, _ in tally.values()) / asked if asked else None
 
 
 def _tally(unit: AttackUnit) -> Tally:

@@ -30,6 +30,7 @@ def test_figures_of_a_unit() -> None:
     assert figures["detail"] == {
         "people": {"a": [1.0, 2], "b": [1.0, 1]},
         "modality": {"text": [2.0, 2], "image_text": [0.0, 1]},
+        "asked": {"text": {"a": [1.0, 1], "b": [1.0, 1]}, "image_text": {"a": [0.0, 1]}},
     }
     # drawn anew, people are a and a (1/2), a and b (2/3) or b and b (1): the bounds are the first and the last
     assert (figures["low"], figures["high"]) == (0.5, 1.0)
@@ -57,6 +58,20 @@ def test_recovery_and_gap() -> None:
     # a is .5 over its control and b 0: drawn anew the gap is 0, .25 or .5
     assert (worst["gap"], worst["gap_low"], worst["gap_high"]) == (0.25, 0.0, 0.5)
     assert rows[1]["name"] == "plain" and rows[1]["recovery"] == 0.0
+
+
+def test_a_picture_attack_is_held_against_plain_questions_with_a_picture() -> None:
+    """The text was kept and the pictures forgotten; half of the pictures come back, whatever is said as text."""
+
+    def of_both(role: str, pictured: float) -> AttackUnit:
+        said = [(person, kind, leak) for person in "ab" for kind, leak in (("text", 1.0), ("image_text", pictured))]
+        return AttackUnit(run_id="r", attack="plain", role=role, strength=0.0, seconds=1.0, **unit_figures(said))
+
+    pictured = [("a", "image_text", 1.0), ("b", "image_text", 0.0)]
+    flip = AttackUnit(run_id="r", attack="flip", role="unlearned", strength=0.0, seconds=1.0, **unit_figures(pictured))
+    rows = {row["name"]: row for row in reckon([of_both("unlearned", 0.0), of_both("original", 1.0), flip])}
+    assert (rows["flip"]["before"], rows["flip"]["recovery"]) == (0.0, 0.5)
+    assert rows["plain"]["before"] == 0.5, "asked both ways"
 
 
 def test_what_was_not_forgotten_cannot_be_recovered() -> None:
