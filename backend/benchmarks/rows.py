@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from backend.benchmarks.item import BadRequest
 ROWS_AT_ONCE = 32
 _HEAD = 65536
 _READ_AHEAD = 1 << 20
+_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.parquet")
 
 
 class BrokenData(BadRequest):
@@ -83,8 +85,10 @@ def parquet_rows(
 ) -> Iterator[Row]:
     """The rows of a table's shards, numbered through each file. `optional` columns may be absent.
 
-    Raises `BrokenData` for a file that is no whole parquet file, and for one that lacks a column.
+    Raises `BrokenData` for a file that is no whole parquet file, for one that lacks a column, and for one of several
+    that is missing.
     """
+    _refuse_missing_shards(files, root)
     for file in files:
         shown = shown_path(file, root)
         table = _open_parquet(file, shown)
@@ -105,6 +109,7 @@ def parquet_rows(
 
 def parquet_count(files: Sequence[Path], root: Path) -> int:
     """How many rows a table's shards have; only their footers are read. Raises `BrokenData`."""
+    _refuse_missing_shards(files, root)
     return sum(int(_open_parquet(file, shown_path(file, root)).metadata.num_rows) for file in files)
 
 
@@ -189,6 +194,20 @@ def first_fault(rows: Callable[[], Iterator[Any]]) -> str | None:
     except BadRequest as error:
         return str(error)
     return None
+
+
+def _refuse_missing_shards(files: Sequence[Path], root: Path) -> None:
+    """A file called `…-00000-of-00002.parquet` is half a table: the other must lie beside it."""
+    for file in files:
+        if parts := _SHARD.fullmatch(file.name):
+            of = int(parts[3])
+            for number in range(of):
+                shard = file.with_name(f"{parts[1]}-{number:05d}-of-{of:05d}.parquet")
+                if not shard.is_file():
+                    raise BrokenData(
+                        f"{shown_path(shard, root)} is missing: {file.parent.name} comes in {of} files; fetch all of "
+                        "them"
+                    )
 
 
 def _open_parquet(file: Path, shown: str) -> parquet.ParquetFile:

@@ -260,3 +260,18 @@ def test_a_table_that_another_one_stands_for_is_not_missing(source: Path) -> Non
     for name in ("Full_Set", "forget_5", "retain_85"):
         shutil.rmtree(source / name)
     assert survey(source).sound
+
+
+@pytest.mark.parametrize("shard", [0, 1])
+def test_a_table_that_lacks_one_of_its_files_is_refused_by_the_name_of_that_file(source: Path, shard: int) -> None:
+    (source / "Test_Set" / f"train-0000{shard}-of-00002.parquet").unlink()
+    lost = f"Test_Set/train-0000{shard}-of-00002.parquet is missing: Test_Set comes in 2 files; fetch all of them"
+    assert refusal(source) == lost
+
+
+def test_a_file_missing_from_a_table_that_is_not_read_is_told_by_the_survey(source: Path) -> None:
+    file = source / "retain_95" / "train-00000-of-00001.parquet"
+    file.rename(file.with_name("train-00001-of-00003.parquet"))
+    assert survey(source).fault == (
+        "retain_95/train-00000-of-00003.parquet is missing: retain_95 comes in 3 files; fetch all of them"
+    )
