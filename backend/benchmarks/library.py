@@ -94,7 +94,7 @@ def add(home: Path, entry: Entry) -> Benchmark:
     if entry.name == DEMO or _line(home, entry.name).exists():
         raise BadRequest(f"there is a benchmark called {entry.name} already; choose another name or remove that one")
     entry = replace(entry, source=str(local(entry.source)))
-    benchmark = _open(entry, home)
+    benchmark = _open(entry, home, look=True)
     entry = replace(entry, fingerprint=benchmark.fingerprint)
     _folder(home).mkdir(parents=True, exist_ok=True)
     aside = _folder(home) / f".{entry.name}-{uuid.uuid4().hex}"
@@ -145,13 +145,16 @@ def open_benchmark(name: str, home: Path) -> Benchmark:
     return _open(entry, home)
 
 
-def _open(entry: Entry, home: Path) -> Benchmark:
+def _open(entry: Entry, home: Path, *, look: bool = False) -> Benchmark:
+    """With `look`, what opening a set passes over is looked at as well: pictures that lie loose."""
     _refuse_unknown(entry.format, entry.columns)
     source = local(entry.source)
     try:
         if entry.format == CUSTOM:
-            benchmark = open_custom(source, home, entry.name, columns_of(entry.columns))
+            benchmark = open_custom(source, home, entry.name, columns_of(entry.columns), look=look)
         else:
+            if look and entry.format == "offside" and (fault := survey_offside(source).fault):
+                raise BadRequest(fault)
             benchmark = _PUBLISHED[entry.format][0](source, home, entry.name)
     except OSError as error:
         why = f"{error.filename or source}: {error.strerror or error}"

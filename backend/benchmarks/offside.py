@@ -32,6 +32,7 @@ from backend.benchmarks.offside_files import (
     find_layout,
     number_of,
     read_lines,
+    refuse_unreadable_pictures,
 )
 from backend.benchmarks.offside_words import PRIVATE_ATTRIBUTES, Attributes, fact_of
 from backend.benchmarks.places import PICTURE_SUFFIXES
@@ -84,6 +85,7 @@ def _first_fault(layout: Layout, whole: bool) -> str | None:
     try:
         attributes = attributes_of(layout)
         lines = read_lines(layout, attributes)
+        refuse_unreadable_pictures(layout, lines)
         if whole:
             _contents(layout, attributes, lines)
     except BadRequest as error:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from backend.benchmarks.item import Modality
 from backend.benchmarks.offside_words import OFFSIDE_ATTRIBUTES, Attributes, read_attributes
+from backend.benchmarks.pictures import readable
 from backend.benchmarks.places import find_picture
 from backend.benchmarks.rows import BrokenData, Row, json_rows, shown_path
 
@@ -120,6 +121,17 @@ def read_lines(layout: Layout, attributes: Attributes) -> list[Line]:
         if table.held == "forget" and len(lines) == before:
             raise BrokenData(f"{shown_path(table.file, layout.source)} has no rows: there would be nothing to forget")
     return lines
+
+
+def refuse_unreadable_pictures(layout: Layout, lines: Iterable[Line]) -> None:
+    """Reads the header of every picture, each once. Raises `BrokenData` for the first row whose picture has none."""
+    named: dict[Path, Row] = {}
+    for line in lines:
+        if line.image is not None:
+            named.setdefault(line.image, line.row)
+    for picture, row in named.items():
+        if not readable(picture):
+            raise row.fault(f"the picture {shown_path(picture, layout.source)} cannot be read as a picture")
 
 
 @lru_cache(maxsize=65536)

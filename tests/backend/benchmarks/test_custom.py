@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from backend.benchmarks import archives
+from backend.benchmarks import archives, custom
 from backend.benchmarks.contents import TableBenchmark
 from backend.benchmarks.custom import Columns, open_custom, survey, validate
 from backend.benchmarks.item import BadRequest
@@ -541,3 +541,57 @@ def test_a_picture_that_two_archives_hold_is_refused(tmp_path: Path) -> None:
     folder = packed(tmp_path / "own")
     (folder / "more.zip").write_bytes((folder / "all.zip").read_bytes())
     assert validate(folder, PLAIN) == ["photos/0.png is in all.zip and in more.zip; keep it in one of them"]
+
+
+# -- pictures that are none -------------------------------------------------------------------------------------------
+
+
+def test_every_picture_that_cannot_be_read_is_told_by_the_first_row_that_names_it(tmp_path: Path) -> None:
+    folder = people(tmp_path / "own", 4)
+    write_csv(folder, [*(row(number) for number in range(4)), row(1, question="And before?")])
+    (folder / "photos" / "1.png").write_text("not a picture")
+    (folder / "photos" / "3.png").write_bytes(picture_bytes(3)[:10])
+    faults = validate(folder, PLAIN)
+    assert [fault.partition(": ")[2] for fault in faults] == [
+        "the picture photos/1.png cannot be read as a picture",
+        "the picture photos/3.png cannot be read as a picture",
+    ]
+    assert [fault.partition(" (")[0].partition(":")[0] for fault in faults] == [
+        "people.csv, row 2",
+        "people.csv, row 4",
+    ]
+    assert survey(folder, PLAIN).fault == faults[0]
+    with pytest.raises(BrokenData, match=r"photos/1\.png cannot be read"):
+        open_custom(folder, tmp_path / "home", "mine", PLAIN, look=True)
+
+
+def test_pictures_in_an_archive_and_in_a_table_are_looked_at_too(tmp_path: Path) -> None:
+    folder = packed(tmp_path / "own", ("photos/7.png", b"not a picture"))
+    write_csv(folder, [row(0), row(7)])
+    assert validate(folder, PLAIN)[0].endswith(": the picture photos/7.png in all.zip cannot be read as a picture")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    rows = [row(0, image=picture_bytes(0)), row(1, image=picture_bytes(1)[:12])]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), inside / "people.parquet")
+    assert validate(inside, PLAIN) == [
+        "people.parquet, row 2: image holds a picture that cannot be read; it is damaged or cut short"
+    ]
+
+
+def test_each_picture_is_opened_once_when_added_and_not_again_when_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = people(tmp_path / "own", 3)
+    write_csv(folder, [row(number, question=f"Question {n}?") for number in range(3) for n in range(4)])
+    looked: list[Path] = []
+
+    def noted(path: Path) -> bool:
+        looked.append(path)
+        return True
+
+    monkeypatch.setattr(custom, "readable", noted)
+    open_custom(folder, tmp_path / "home", "mine", PLAIN, look=True)
+    assert sorted(looked) == [folder / "photos" / f"{number}.png" for number in range(3)]
+    looked.clear()
+    opened(folder)
+    assert looked == []

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from backend.benchmarks import library, offside_files
 from backend.benchmarks.contents import TableBenchmark
 from backend.benchmarks.demo import DemoBenchmark
 from backend.benchmarks.export_offside import export_offside
@@ -568,3 +569,35 @@ def test_an_export_leaves_a_folder_with_files_alone(world: DemoBenchmark, tmp_pa
     with pytest.raises(BadRequest, match="is not empty; choose a new folder"):
         export_offside(world, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_picture_that_cannot_be_read_is_told_by_its_row_when_checked_and_when_added(
+    published: Path, tmp_path: Path
+) -> None:
+    (published / COMPLETE / "test_set" / "002.jpg").write_bytes(b"x")
+    rows = [number for number, row in enumerate(table(published, "test_set"), 1) if "/002.jpg" in row["images"]]
+    fault = (
+        f"{COMPLETE}/test_set.json, row {rows[0]}: the picture {COMPLETE}/test_set/002.jpg cannot be read as a picture"
+    )
+    assert survey(published).fault == fault
+    with pytest.raises(BadRequest) as refused:
+        library.add(tmp_path / "home", library.Entry("mine", "offside", str(published)))
+    assert str(refused.value) == fault
+    assert library.names(tmp_path / "home") == ["demo"]
+
+
+def test_opening_an_added_set_looks_into_no_picture(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+
+    def noted(path: Path) -> bool:
+        looked.append(path)
+        return True
+
+    monkeypatch.setattr(offside_files, "readable", noted)
+    library.add(tmp_path / "home", library.Entry("mine", "offside", str(published)))
+    assert len(looked) == len(set(looked)) == 12 + 9 + 3
+    looked.clear()
+    library.open_benchmark("mine", tmp_path / "home")
+    assert looked == []
