@@ -29,7 +29,7 @@ from backend.benchmarks.custom_rows import Columns, Place, Record, absent_column
 from backend.benchmarks.item import BadRequest, Item, ItemSet, Person
 from backend.benchmarks.pictures import PictureStore, readable, suffix_of
 from backend.benchmarks.places import PICTURE_SUFFIXES, find_picture, relative_path
-from backend.benchmarks.rows import BrokenData, Row, fingerprint_of, shown_path
+from backend.benchmarks.rows import BrokenData, Row, fingerprint_of, parquet_count, shown_path
 from backend.benchmarks.survey import Survey
 
 __all__ = ["Columns", "open_custom", "survey", "validate"]
@@ -75,8 +75,9 @@ def survey(source: Path, columns: Columns) -> Survey:
     """The table with its rows and the first fault."""
     try:
         place = find_place(source)
-        absent = absent_columns(place, columns)
-        rows = 0 if absent else sum(1 for _ in rows_of(place, columns, [], without=columns.image))
+        rows = (
+            parquet_count(place.files, place.root) if place.is_parquet else sum(1 for _ in rows_of(place, columns, []))
+        )
     except BadRequest as error:
         return Survey((), (), str(error))
     faults = validate(source, columns)

@@ -595,3 +595,16 @@ def test_each_picture_is_opened_once_when_added_and_not_again_when_opened(
     looked.clear()
     opened(folder)
     assert looked == []
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_the_rows_of_a_table_are_counted_though_a_column_is_missing(tmp_path: Path, kind: str) -> None:
+    folder, rows = tmp_path / "own", [row(number) for number in range(16)]
+    if kind == "parquet":
+        folder.mkdir()
+        parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "people.parquet")
+    else:
+        {"csv": write_csv, "jsonl": write_lines}[kind](folder, rows)
+    found = survey(folder, Columns(name="called"))
+    assert found.tables == ((f"people.{kind}", 16),)
+    assert found.fault is not None and "has no column 'called' for name" in found.fault
