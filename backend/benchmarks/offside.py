@@ -73,7 +73,13 @@ def survey(source: Path) -> Survey:
             rows = 0
         tables.append((shown_path(table.file, layout.source), rows))
     missing = tuple((table, f"{why}: {_DOWNLOAD}") for table, why in layout.lacking())
-    return Survey(tuple(tables), missing, fault or _first_fault(layout, whole=not missing))
+    absent = layout.absent() if layout.tables else ()
+    return Survey(tuple(tables), missing, fault or _first_fault(layout, whole=not missing), absent)
+
+
+def unread_fault(source: Path) -> str | None:
+    """The first fault that opening passes over: pictures are named by their rows, and not looked into."""
+    return survey(source).fault
 
 
 def player_of(number: int) -> str:

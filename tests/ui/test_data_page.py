@@ -238,7 +238,7 @@ def table(folder: Path, rows: str) -> str:
 def test_own_data_is_checked_added_listed_and_removed(lab: Lab, tmp_path: Path) -> None:
     lab = replace(lab, benchmarks=Library(lab.home))
     good = Form("custom", table(tmp_path / "good", "a,Who?,Ada\nb,Who?,Bo\n"), name="mine")
-    assert "Everything that is needed is here" in data_adding.checked(good)
+    assert "Everything is here and can be read" in data_adding.checked(good)
     assert "people.csv</td>" in data_adding.checked(good)
     assert "Added mine: 2 people, 0 public figures among them; 1 attribute." in data_adding.added(
         data_adding.add(lab, good)
@@ -286,12 +286,19 @@ def test_a_fault_stands_at_its_field_and_nothing_is_kept(
 
 def test_every_broken_row_is_listed_by_its_number(tmp_path: Path) -> None:
     told = data_adding.checked(Form("custom", table(tmp_path / "bad", "a,<b>Who?,Ada\n,Who?,x\nc,,y\n")))
-    assert "2 faults" in told and "row 2" in told and "row 3" in told and "Everything that is needed" not in told
+    assert "2 faults" in told and "row 2" in told and "row 3" in told and "Everything" not in told
 
 
 def test_what_is_missing_is_said_with_the_reason() -> None:
     told = data_adding.survey_html(Survey((("forget_5", 25),), (("ft_Data", "<what> a model learns"),), None), [])
-    assert "&lt;what&gt; a model learns" in told and "Everything that is needed" not in told
+    assert "&lt;what&gt; a model learns" in told and "Everything" not in told
+
+
+def test_what_is_published_and_not_there_is_said_with_what_serves_instead() -> None:
+    absent = (("retain_95", "derived from Full_Set and <forget_5>"),)
+    told = data_adding.survey_html(Survey((("forget_5", 25),), (), None, absent), [])
+    assert "Everything that is needed is here and can be read; not all that is published is here." in told
+    assert "retain_95" in told and "derived from Full_Set and &lt;forget_5&gt;" in told
 
 
 def test_a_line_that_cannot_be_read_can_still_be_removed(lab: Lab) -> None:
