@@ -166,5 +166,10 @@ def source_help(format: str, on_hub: bool) -> str:
     return f"The folder of {FORMATS.get(format, format)} as its authors publish it, on the machine that runs the lab."
 
 
+def name_example(format: str) -> str:
+    """A name that a set of the format might be given, shown while the field is empty."""
+    return "my-people" if format == library.CUSTOM else f"{format}-2"
+
+
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")

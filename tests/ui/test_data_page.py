@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+import gradio as gr
 import pytest
 from PIL import Image
 
 from backend.benchmarks.contents import Contents, TableBenchmark
 from backend.benchmarks.item import Item, Person
-from backend.benchmarks.library import Library
+from backend.benchmarks.library import FORMATS, Library
 from backend.benchmarks.survey import Survey
 from backend.spec import ForgetRequest
-from ui import data_adding, data_person, data_request, data_view, gallery, launch_views, launching
+from ui import data_adding, data_form, data_person, data_request, data_view, gallery, launch_views, launching
 from ui.context import Lab
 from ui.data_adding import Fault, Form
-from ui.data_request import View
+from ui.data_request import Listed, View
 from ui.data_sections import sections
 from ui.pictures import PictureRefused
 
@@ -299,6 +301,33 @@ def test_what_is_published_and_not_there_is_said_with_what_serves_instead() -> N
     told = data_adding.survey_html(Survey((("forget_5", 25),), (), None, absent), [])
     assert "Everything that is needed is here and can be read; not all that is published is here." in told
     assert "retain_95" in told and "derived from Full_Set and &lt;forget_5&gt;" in told
+
+
+def test_sets_of_one_title_are_told_apart_by_the_names_they_were_added_under() -> None:
+    sets = [
+        Listed("demo", "The demo"),
+        Listed("clear", "CLEAR"),
+        Listed("clear-<2>", "CLEAR"),
+        Listed("off", "OFFSIDE"),
+    ]
+    chips = re.findall(r"<a [^>]*>(.*?)</a>", data_view.benchmarks(sets, View(benchmark="clear")))
+    assert chips == [
+        "The demo",
+        'CLEAR <span class="lethe-muted">clear</span>',
+        'CLEAR <span class="lethe-muted">clear-&lt;2&gt;</span>',
+        "OFFSIDE",
+    ]
+
+
+def test_the_name_that_is_proposed_goes_with_the_format() -> None:
+    proposed = {format: data_adding.name_example(format) for format in FORMATS}
+    assert proposed == {"mllmu": "mllmu-2", "clear": "clear-2", "offside": "offside-2", "custom": "my-people"}
+    with gr.Blocks() as page:
+        adding = data_form.draw()
+    (switched,) = [made for made in page.fns.values() if made.fn.__name__ == "on_kind"]
+    told = switched.fn("custom", "folder")
+    assert adding.name in switched.outputs and told[adding.name]["placeholder"] == "my-people"
+    assert "value" not in told[adding.name], "what was typed stays"
 
 
 def test_a_line_that_cannot_be_read_can_still_be_removed(lab: Lab) -> None:
