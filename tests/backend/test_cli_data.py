@@ -68,7 +68,10 @@ def test_what_is_broken_or_missing_is_told_and_ends_in_exit_code_1(terminal: Ter
     columns = ("--column", "subject=who", "--column", "question=q", "--column", "answer=a")
     done = terminal("data", "check", "custom", str(mine), *columns)
     assert done.returncode == 1
-    for sentence in ("people.csv, row 1: q is empty", "people.csv, row 2: a is empty"):
+    for sentence in (
+        "people.csv, row 1 (line 2 of the file): q is empty",
+        "people.csv, row 2 (line 3 of the file): a is empty",
+    ):
         assert sentence in done.stdout
 
 

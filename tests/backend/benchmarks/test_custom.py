@@ -192,10 +192,13 @@ def test_held_out_rows_are_only_asked_and_their_people_cannot_be_forgotten(tmp_p
 def test_a_held_out_person_with_other_rows_or_of_public_life_is_a_fault(tmp_path: Path) -> None:
     taught = held_out_table(tmp_path / "taught", mo2={"part": "train"})
     assert validate(taught, HELD_OUT) == [
-        "people.csv, row 4: mo is held out in row 3 and train here; make all of their rows holdout, or none"
+        "people.csv, row 4 (line 5 of the file): mo is held out in row 3 and train here; make all of their rows "
+        "holdout, or none"
     ]
     famous = held_out_table(tmp_path / "famous", mo={"famous": "yes"})
-    assert validate(famous, HELD_OUT) == ["people.csv, row 3: mo is held out and a public figure; choose one"]
+    assert validate(famous, HELD_OUT) == [
+        "people.csv, row 3 (line 4 of the file): mo is held out and a public figure; choose one"
+    ]
 
 
 def test_contents_that_would_teach_somebody_held_out_are_refused(tmp_path: Path) -> None:
@@ -258,7 +261,7 @@ def test_a_zip_may_have_a_folder_more_or_less_than_the_table_says_but_no_other(t
     with zipfile.ZipFile(folder / "all.zip", "w") as archive:
         for name in ("faces/0.png", "1.png", "b/2.png"):
             archive.writestr(name, picture_bytes(len(name)))
-    assert validate(folder, PLAIN) == ["people.csv, row 3: there is no picture a/2.png"]
+    assert validate(folder, PLAIN) == ["people.csv, row 3 (line 4 of the file): there is no picture a/2.png"]
 
 
 def test_a_parquet_table_with_its_pictures_inside_is_written_out_once(tmp_path: Path) -> None:
@@ -404,9 +407,12 @@ def test_columns_that_are_not_there_are_all_named(tmp_path: Path) -> None:
     [
         ("", "people.csv is empty"),
         ("subject,question,answer\n", "people.csv has no rows that can be read"),
-        ("subject,question,answer\na,b,c,d\n", "people.csv, row 1: it has more cells than the heading has columns"),
+        (
+            "subject,question,answer\na,b,c,d\n",
+            "people.csv, row 1 (line 2 of the file): it has more cells than the heading has columns",
+        ),
         ('subject,question,answer\na,"b,c\n', "people.csv is not CSV"),
-        ("subject,question,answer\na,Who?\n", "people.csv, row 1: answer is empty"),
+        ("subject,question,answer\na,Who?\n", "people.csv, row 1 (line 2 of the file): answer is empty"),
     ],
 )
 def test_a_csv_that_is_none_is_told_by_its_fault(tmp_path: Path, content: str, sentence: str) -> None:
@@ -443,7 +449,10 @@ def test_a_bare_name_that_two_pictures_have_is_refused(tmp_path: Path) -> None:
         (tmp_path / place).mkdir()
         (tmp_path / place / "0.png").write_bytes(picture_bytes())
     write_csv(tmp_path, [row(0, image="0.png")])
-    assert validate(tmp_path, PLAIN)[0] == "people.csv, row 1: 2 pictures are called 0.png; say in which folder"
+    assert (
+        validate(tmp_path, PLAIN)[0]
+        == "people.csv, row 1 (line 2 of the file): 2 pictures are called 0.png; say in which folder"
+    )
 
 
 @pytest.mark.parametrize(
@@ -556,9 +565,9 @@ def test_every_picture_that_cannot_be_read_is_told_by_the_first_row_that_names_i
         "the picture photos/1.png cannot be read as a picture",
         "the picture photos/3.png cannot be read as a picture",
     ]
-    assert [fault.partition(" (")[0].partition(":")[0] for fault in faults] == [
-        "people.csv, row 2",
-        "people.csv, row 4",
+    assert [fault.partition(":")[0] for fault in faults] == [
+        "people.csv, row 2 (line 3 of the file)",
+        "people.csv, row 4 (line 5 of the file)",
     ]
     assert survey(folder, PLAIN).fault == faults[0]
     with pytest.raises(BrokenData, match=r"photos/1\.png cannot be read"):
@@ -608,3 +617,13 @@ def test_the_rows_of_a_table_are_counted_though_a_column_is_missing(tmp_path: Pa
     found = survey(folder, Columns(name="called"))
     assert found.tables == ((f"people.{kind}", 16),)
     assert found.fault is not None and "has no column 'called' for name" in found.fault
+
+
+def test_a_row_of_a_csv_is_told_with_its_line_whatever_stands_in_cells_above_it(tmp_path: Path) -> None:
+    """The first row takes lines 2 to 4, line 5 is blank, the second row takes 6 and 7, and the third is line 8."""
+    text = 'subject,question,answer\nann,"Who\nis\nshe?",Ann.\n\nbob,"Who\nis he?",\ncem,,In Riga.\n'
+    (tmp_path / "people.csv").write_text(text, encoding="utf-8")
+    assert validate(tmp_path, Columns()) == [
+        "people.csv, row 2 (line 6 of the file): answer is empty",
+        "people.csv, row 3 (line 8 of the file): question is empty",
+    ]
