@@ -88,7 +88,7 @@ def checked(form: Form) -> Markup:
 
 def survey_html(survey: Survey, broken: Sequence[str]) -> Markup:
     """A survey as tables, and a verdict in one line."""
-    pieces = [parts.notice("Everything that is needed is here and can be read.")] if survey.sound else []
+    pieces = [parts.notice(survey.verdict)] if survey.sound else []
     if broken:
         rows = Markup("").join(Markup("<li>{}</li>").format(sentence) for sentence in broken[:MOST_FAULTS])
         more = f", the first {MOST_FAULTS} shown" if len(broken) > MOST_FAULTS else ""
@@ -100,6 +100,8 @@ def survey_html(survey: Survey, broken: Sequence[str]) -> Markup:
         )
     if survey.missing:
         pieces.append(parts.table(["Missing", "Why it is needed"], survey.missing, label="what is missing"))
+    if survey.absent:
+        pieces.append(parts.table(["Not there", "What serves instead"], survey.absent, label="what is not there"))
     if survey.tables:
         rows_of = [(name, number(count)) for name, count in survey.tables]
         pieces.append(parts.table(["Table", "Rows"], rows_of, numbers=(1,), label="what is there"))
@@ -162,6 +164,11 @@ def source_help(format: str, on_hub: bool) -> str:
     if format == library.CUSTOM:
         return "A CSV, JSONL or parquet table, or the folder that holds one, on the machine that runs the lab."
     return f"The folder of {FORMATS.get(format, format)} as its authors publish it, on the machine that runs the lab."
+
+
+def name_example(format: str) -> str:
+    """A name that a set of the format might be given, shown while the field is empty."""
+    return "my-people" if format == library.CUSTOM else f"{format}-2"
 
 
 def _sentence(text: str) -> str:

@@ -82,7 +82,8 @@ def draw() -> Adding:
                 notes["source"] = _line()
                 help = _line(data_adding.source_help("mllmu", False))
             with gr.Column(elem_classes="lethe-adding-field"):
-                name = gr.Textbox(label="Name in this lab", max_lines=1, placeholder="mllmu-5", max_length=60)
+                example = data_adding.name_example("mllmu")
+                name = gr.Textbox(label="Name in this lab", max_lines=1, placeholder=example, max_length=60)
                 notes["name"] = _line()
                 _line("Small letters, digits, - and _; runs and addresses speak of the set by it.")
         with gr.Column(visible=False, elem_classes="lethe-adding-field") as mapping:
@@ -105,9 +106,13 @@ def draw() -> Adding:
 
     def on_kind(format: str, where: str) -> dict[Any, Any]:
         words = data_adding.hint_html(data_adding.source_help(format, where == "hub"))
-        return {help: words, mapping: gr.update(visible=format == CUSTOM), **made.told("")}
+        shown = {
+            mapping: gr.update(visible=format == CUSTOM),
+            name: gr.update(placeholder=data_adding.name_example(format)),
+        }
+        return {help: words, **shown, **made.told("")}
 
-    gr.on([format.input, where.input], on_kind, [format, where], [help, mapping, *made.outputs], **QUIET)
+    gr.on([format.input, where.input], on_kind, [format, where], [help, mapping, name, *made.outputs], **QUIET)
     check.click(made.on_check, made.inputs, made.outputs, **SLOW)
     return made
 

@@ -6,6 +6,7 @@ it or takes it out; the script in `ui/data_style.py` does so and asks for the pa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -63,16 +64,21 @@ def set_mark(name: str) -> Markup:
 
 
 def benchmarks(sets: Sequence[Listed], view: View) -> Markup:
-    """The benchmarks of the lab, the one at hand marked; one that cannot be opened has a warning beside its name."""
+    """The benchmarks of the lab, the one at hand marked; one that cannot be opened has a warning beside its name.
+
+    Where several have the same title, the name under which each was added stands beside it.
+    """
+    titles = Counter(one.title for one in sets)
     clean = {"person": "", "people": "", "attributes": "", "page": "", "q": "", "forget": ""}
     links = [
-        Markup('<a class="lethe-pill{}" href="{}"{}{}>{}{}</a>').format(
+        Markup('<a class="lethe-pill{}" href="{}"{}{}>{}{}{}</a>').format(
             " lethe-chosen" if one.name == view.benchmark else "",
             View(benchmark=one.name).address(),
             Markup(' aria-current="true"') if one.name == view.benchmark else "",
             go(benchmark=one.name, **clean),
             Markup('<span class="lethe-state-collapsed" aria-hidden="true">⚠&nbsp;</span>') if one.fault else "",
             one.title,
+            Markup(' <span class="lethe-muted">{}</span>').format(one.name) if titles[one.title] > 1 else "",
         )
         for one in sets
     ]

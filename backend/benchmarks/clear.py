@@ -87,7 +87,10 @@ def survey(source: Path) -> Survey:
             except BrokenData as error:
                 fault = fault or str(error)
     fault = fault or first_fault(lambda: iter([_read(tables)]))
-    return Survey(tuple(counted), tuple(_missing(tables)), fault)
+    missing = tuple(_missing(tables))
+    told = {name for name, _ in missing}
+    absent = tuple((name, _without(tables, name)) for name in TABLES if name not in tables and name not in told)
+    return Survey(tuple(counted), missing, fault, absent)
 
 
 # -- which tables serve -----------------------------------------------------------------------------------------------
@@ -128,6 +131,29 @@ def _missing(tables: Tables) -> Iterator[tuple[str, str]]:
     ):
         if name not in tables:
             yield name, why
+
+
+def _without(tables: Tables, name: str) -> str:
+    """What serves instead of a table that is not there, or what is not done without it."""
+    lessons = _lessons(tables)
+    everyone = " and ".join(lessons.pictured) or "the tables that are there"
+    plain = name.removesuffix("+tofu").removesuffix("_perturbed")
+    share = next((share for share, pair in PAIRS.items() if plain in pair), None)
+    if name.endswith("+tofu") and not lessons.told:
+        return "no table with questions is there: the authors' facts are not taught as text"
+    if share is None and not lessons.pictured:
+        return "models could be taught from it"
+    if share is None:
+        return f"what is taught is read from {' and '.join(dict.fromkeys((*lessons.pictured, *lessons.told)))}"
+    forget = PAIRS[share][0]
+    serving = [one for one in (forget, f"{forget}_perturbed", f"{forget}+tofu") if one in tables]
+    if name.endswith("_perturbed"):
+        larger = next((other for other, (one, _) in PAIRS.items() if other > share and f"{one}_perturbed" in tables), 0)
+        stands_for = f"derived from {PAIRS[larger][0]}_perturbed, which has its rows" if larger else ""
+        return stands_for or f"of the {share} % only those in a smaller perturbed table are asked about"
+    if not serving:
+        return f"no table says who the {share} % are: a share of {share} % cannot be asked for"
+    return f"derived from {serving[0]}" if name == forget else f"derived from {everyone} and {serving[0]}"
 
 
 # -- reading, without pictures ----------------------------------------------------------------------------------------

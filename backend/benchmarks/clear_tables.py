@@ -8,7 +8,6 @@ names; the `options` of `real_faces` and `real_world` are the wrong answers only
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +39,6 @@ COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     REAL_WORLD: (("question", "answer", "options"), ()),
 }
 """The columns that a kind of table must have, and those that older versions of it lack; all but `image`."""
-
-_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +75,6 @@ class Tables:
 
     def rows(self, name: str, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> Iterator[Row]:
         """Raises `BrokenData` for a broken file, for one of several that is missing, and for a table with no rows."""
-        self._refuse_missing_shards(name)
         empty = True
         for row in parquet_rows(self.files[name], self.root, columns, optional):
             empty = False
@@ -95,17 +91,6 @@ class Tables:
     def count(self, name: str) -> int:
         """Raises `BrokenData`."""
         return parquet_count(self.files[name], self.root)
-
-    def _refuse_missing_shards(self, name: str) -> None:
-        there = {file.name for file in self.files[name]}
-        for file in self.files[name]:
-            if parts := _SHARD.fullmatch(file.name):
-                stem, of = parts[1], parts[3]
-                wanted = [f"{stem}-{number:05d}-of-{of}.parquet" for number in range(int(of))]
-                lacking = [shard for shard in wanted if shard not in there]
-                if lacking:
-                    shown = shown_path(file.with_name(lacking[0]), self.root)
-                    raise BrokenData(f"{shown} is missing: {name} comes in {len(wanted)} files; fetch all of them")
 
 
 def find_tables(source: Path) -> Tables:

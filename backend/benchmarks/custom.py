@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
-from zipfile import ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 from PIL import Image
 
@@ -27,9 +27,9 @@ from backend.benchmarks.archives import picture_members, unpack
 from backend.benchmarks.contents import Contents, TableBenchmark
 from backend.benchmarks.custom_rows import Columns, Place, Record, absent_columns, find_place, record_of, rows_of
 from backend.benchmarks.item import BadRequest, Item, ItemSet, Person
-from backend.benchmarks.pictures import PictureStore, suffix_of
+from backend.benchmarks.pictures import PictureStore, readable, suffix_of
 from backend.benchmarks.places import PICTURE_SUFFIXES, find_picture, relative_path
-from backend.benchmarks.rows import BrokenData, Row, fingerprint_of, shown_path
+from backend.benchmarks.rows import BrokenData, Row, fingerprint_of, parquet_count, shown_path
 from backend.benchmarks.survey import Survey
 
 __all__ = ["Columns", "open_custom", "survey", "validate"]
@@ -42,15 +42,19 @@ _INDEX = "rows.json"
 _BLANK = "no-picture.png"
 
 
-def open_custom(source: Path, home: Path, name: str, columns: Columns, title: str | None = None) -> TableBenchmark:
+def open_custom(
+    source: Path, home: Path, name: str, columns: Columns, title: str | None = None, *, look: bool = False
+) -> TableBenchmark:
     """The benchmark in a table; pictures that are packed are written below `home` the first time.
+
+    With `look` the header of every picture that is a file is read, as is wanted once, when a set is added.
 
     Raises `BadRequest` with the first fault and how many more there are; nothing is written then.
     """
     place = find_place(source)
     store = PictureStore(home, _fingerprint(place, columns))
     try:
-        records, faults = _read(place, columns, store)
+        records, faults = _read(place, columns, store, look=look)
     finally:
         store.drop()
     _refuse(faults)
@@ -62,7 +66,7 @@ def open_custom(source: Path, home: Path, name: str, columns: Columns, title: st
 def validate(source: Path, columns: Columns) -> list[str]:
     """Everything that is wrong with a table, each a sentence with file and row; nothing is written."""
     try:
-        return _read(find_place(source), columns, None)[1]
+        return _read(find_place(source), columns, None, look=True)[1]
     except BadRequest as error:
         return [str(error)]
 
@@ -71,8 +75,9 @@ def survey(source: Path, columns: Columns) -> Survey:
     """The table with its rows and the first fault."""
     try:
         place = find_place(source)
-        absent = absent_columns(place, columns)
-        rows = 0 if absent else sum(1 for _ in rows_of(place, columns, [], without=columns.image))
+        rows = (
+            parquet_count(place.files, place.root) if place.is_parquet else sum(1 for _ in rows_of(place, columns, []))
+        )
     except BadRequest as error:
         return Survey((), (), str(error))
     faults = validate(source, columns)
@@ -100,8 +105,11 @@ def _fingerprint(place: Place, columns: Columns) -> str:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def _read(place: Place, columns: Columns, store: PictureStore | None) -> tuple[list[Record], list[str]]:
-    """Records and faults. With a store that is not there yet, packed pictures are written and kept if all is well."""
+def _read(
+    place: Place, columns: Columns, store: PictureStore | None, *, look: bool = False
+) -> tuple[list[Record], list[str]]:
+    """Records and faults. With a store that is not there yet, packed pictures are written and kept if all is well;
+    with `look`, a picture whose header cannot be read is a fault."""
     faults = absent_columns(place, columns)
     if faults:
         return [], faults
@@ -120,6 +128,8 @@ def _read(place: Place, columns: Columns, store: PictureStore | None) -> tuple[l
                 records.append(record)
     except BrokenData as error:
         faults.append(str(error))
+    if look:
+        faults += album.unreadable()
     if records or not faults:
         faults += _faults_together(place, columns, records)
     if store is not None and not faults:
@@ -195,6 +205,7 @@ class _Album:
     cells: dict[str, str] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     wanted: _Members = field(default_factory=dict)
+    named: dict[Path | str, Row] = field(default_factory=dict)
     _names: dict[str, list[str]] | None = None
     _files: dict[str, list[Path]] | None = None
 
@@ -230,6 +241,17 @@ class _Album:
         self.store.place(_INDEX).write_text(json.dumps(self.cells), encoding="utf-8")
         self.store.keep()
 
+    def unreadable(self) -> list[str]:
+        """The files whose header cannot be read, each looked at once, under the first row that names it."""
+        broken = [path for path in self.named if isinstance(path, Path) and not readable(path)]
+        faults = [(self.named[path], shown_path(path, self.place.root)) for path in broken]
+        for archive in dict.fromkeys(archive for archive, _ in self.wanted.values()):
+            with ZipFile(archive) as opened:
+                for name, (found, member) in self.wanted.items():
+                    if found == archive and not _readable_member(opened, member):
+                        faults.append((self.named[name], f"{name} in {archive.name}"))
+        return [str(row.fault(f"the picture {name} cannot be read as a picture")) for row, name in faults]
+
     @property
     def _folder(self) -> Path:
         return self.store.folder if self.store is not None else Path("pictures")
@@ -238,6 +260,7 @@ class _Album:
         """By the path as written; where nothing is there, by a bare name that only one picture has."""
         found = find_picture(row, self.column, text, (self.place.root,), self.place.root)
         if found is not None:
+            self.named.setdefault(found, row)
             return found
         path = relative_path(row, self.column, text)
         packed = [path.as_posix()] if path.as_posix() in self.members else self._packed(path)
@@ -246,9 +269,11 @@ class _Album:
             raise row.fault(f"{len(packed) + len(loose)} pictures are called {path.name}; say in which folder")
         if packed:
             self.wanted[packed[0]] = self.members[packed[0]]
+            self.named.setdefault(packed[0], row)
             return self._folder / self.members[packed[0]][0].stem / packed[0]
         if not loose:
             raise row.fault(f"there is no picture {text}")
+        self.named.setdefault(loose[0], row)
         return loose[0]
 
     def _packed(self, path: PurePosixPath) -> list[str]:
@@ -276,6 +301,11 @@ class _Album:
         self.seen.add(digest)
         self.cells[str(index)] = f"{digest}{suffix}"
         return self._folder / f"{digest}{suffix}"
+
+
+def _readable_member(archive: ZipFile, member: ZipInfo) -> bool:
+    with archive.open(member) as packed:
+        return readable(packed)
 
 
 def _album(place: Place, columns: Columns, store: PictureStore | None) -> _Album:

@@ -30,8 +30,10 @@ from backend.benchmarks.demo import open_demo
 from backend.benchmarks.item import BadRequest, Benchmark
 from backend.benchmarks.mllmu import open_mllmu
 from backend.benchmarks.mllmu import survey as survey_mllmu
+from backend.benchmarks.mllmu import unread_fault as unread_mllmu
 from backend.benchmarks.offside import open_offside
 from backend.benchmarks.offside import survey as survey_offside
+from backend.benchmarks.offside import unread_fault as unread_offside
 from backend.benchmarks.survey import Survey
 from backend.spec import BENCHMARK_NAME, ForgetRequest, faults
 
@@ -45,6 +47,8 @@ _PUBLISHED: dict[str, tuple[Callable[[Path, Path, str], TableBenchmark], Callabl
     "clear": (open_clear, survey_clear),
     "offside": (open_offside, survey_offside),
 }
+_UNREAD: dict[str, Callable[[Path], str | None]] = {"mllmu": unread_mllmu, "offside": unread_offside}
+"""The first fault in what opening a format does not read."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _FINGERPRINT = re.compile(r"[0-9a-f]{12}")
 
@@ -94,7 +98,7 @@ def add(home: Path, entry: Entry) -> Benchmark:
     if entry.name == DEMO or _line(home, entry.name).exists():
         raise BadRequest(f"there is a benchmark called {entry.name} already; choose another name or remove that one")
     entry = replace(entry, source=str(local(entry.source)))
-    benchmark = _open(entry, home)
+    benchmark = _open(entry, home, look=True)
     entry = replace(entry, fingerprint=benchmark.fingerprint)
     _folder(home).mkdir(parents=True, exist_ok=True)
     aside = _folder(home) / f".{entry.name}-{uuid.uuid4().hex}"
@@ -145,13 +149,17 @@ def open_benchmark(name: str, home: Path) -> Benchmark:
     return _open(entry, home)
 
 
-def _open(entry: Entry, home: Path) -> Benchmark:
+def _open(entry: Entry, home: Path, *, look: bool = False) -> Benchmark:
+    """With `look`, what opening a set passes over is looked at as well, such as pictures that lie loose."""
     _refuse_unknown(entry.format, entry.columns)
     source = local(entry.source)
     try:
         if entry.format == CUSTOM:
-            benchmark = open_custom(source, home, entry.name, columns_of(entry.columns))
+            benchmark = open_custom(source, home, entry.name, columns_of(entry.columns), look=look)
         else:
+            unread = _UNREAD.get(entry.format) if look else None
+            if unread is not None and (fault := unread(source)):
+                raise BadRequest(fault)
             benchmark = _PUBLISHED[entry.format][0](source, home, entry.name)
     except OSError as error:
         why = f"{error.filename or source}: {error.strerror or error}"

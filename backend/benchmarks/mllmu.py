@@ -31,7 +31,7 @@ from backend.benchmarks.biography import Biography
 from backend.benchmarks.contents import Contents, TableBenchmark
 from backend.benchmarks.item import BadRequest, Item, Person
 from backend.benchmarks.mllmu_rows import ASKED, biography_of, id_of, items_of, training_pairs
-from backend.benchmarks.mllmu_tables import TRAINING_SPLIT, Table, Tables, find_tables, no_people, untaught
+from backend.benchmarks.mllmu_tables import TRAINING_SPLIT, Table, Tables, absent, find_tables, no_people, untaught
 from backend.benchmarks.pictures import PictureStore, suffix_of
 from backend.benchmarks.rows import BrokenData, Row, fingerprint_of, first_fault, parquet_count
 from backend.benchmarks.survey import Survey
@@ -85,7 +85,19 @@ def survey(source: Path) -> Survey:
         missing.append(("Retain_Set", "nobody is asked about the celebrities, who must stay"))
     if not tables.training:
         missing.append((TRAINING_SPLIT, untaught(tables)))
-    return Survey(tuple(counted), tuple(missing), faults[0] if faults else None)
+    return Survey(tuple(counted), tuple(missing), faults[0] if faults else None, tuple(absent(tables)))
+
+
+def unread_fault(source: Path) -> str | None:
+    """The first fault in tables of training pairs that opening passes over, as another table serves instead."""
+    return first_fault(lambda: _unread_pairs(find_tables(source)))
+
+
+def _unread_pairs(tables: Tables) -> Iterator[tuple[str, str, str]]:
+    for table in tables.there.values():
+        if table.name.startswith(("ft_Data", TRAINING_SPLIT)) and table not in tables.training:
+            for row in table.rows(["metadata"], ["ID"]):
+                yield from training_pairs(row)
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -251,6 +263,8 @@ def _digest(cell: Any) -> bytes:
 def _checked(tables: Tables) -> Iterator[None]:
     """Walks everything that opening would read, and writes nothing."""
     TableBenchmark("mllmu", "MLLMU-Bench", "mllmu", "", _read(tables, _Shelf()))
+    for _ in _unread_pairs(tables):
+        yield
     for row, column, cell, _ in _cells(tables):
         suffix_of(row, column, cell)
         yield

@@ -7,7 +7,7 @@ training split (`baseline_train_split`, a download of its own), from evaluation 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +101,29 @@ def no_people(tables: Tables) -> str:
     pairs = ", or ".join(" with ".join(pair) for pair in PAIRS)
     found = ", ".join(tables.there) or "none of its tables"
     return f"everybody is in Full_Set, or in {pairs}; there is {found}"
+
+
+def absent(tables: Tables) -> Iterator[tuple[str, str]]:
+    """What is published and not there, beside what cannot be done without, with what serves instead."""
+    there, everyone = tables.there, _and(table.name for table in tables.private)
+    if tables.private and "Full_Set" not in there:
+        yield "Full_Set", f"derived from {everyone}"
+    for share, (forget, retain) in zip(SHARES, PAIRS, strict=True):
+        if tables.forget and forget not in there:
+            yield forget, f"a share of {share} % cannot be asked for"
+        if tables.private and retain not in there:
+            base = everyone if everyone.endswith(forget) else f"{everyone} and {forget}"
+            yield retain, f"derived from {base}" if forget in there else f"it goes with {forget}, which is not there"
+    if tables.training and "ft_Data" not in there:
+        yield "ft_Data", f"what is taught is read from {_and(table.name for table in tables.training)}"
+    parts = [f"{TRAINING_SPLIT}/{name}" for pair in PAIRS for name in pair]
+    if tables.training and any(part in there for part in parts):
+        taught = _and(table.name for table in tables.training)
+        yield from ((part, f"what is taught is read from {taught}") for part in parts if part not in there)
+
+
+def _and(names: Iterable[str]) -> str:
+    return " and ".join(names)
 
 
 def untaught(tables: Tables) -> str:

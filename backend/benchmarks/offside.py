@@ -32,6 +32,7 @@ from backend.benchmarks.offside_files import (
     find_layout,
     number_of,
     read_lines,
+    refuse_unreadable_pictures,
 )
 from backend.benchmarks.offside_words import PRIVATE_ATTRIBUTES, Attributes, fact_of
 from backend.benchmarks.places import PICTURE_SUFFIXES
@@ -72,7 +73,13 @@ def survey(source: Path) -> Survey:
             rows = 0
         tables.append((shown_path(table.file, layout.source), rows))
     missing = tuple((table, f"{why}: {_DOWNLOAD}") for table, why in layout.lacking())
-    return Survey(tuple(tables), missing, fault or _first_fault(layout, whole=not missing))
+    absent = layout.absent() if layout.tables else ()
+    return Survey(tuple(tables), missing, fault or _first_fault(layout, whole=not missing), absent)
+
+
+def unread_fault(source: Path) -> str | None:
+    """The first fault that opening passes over: pictures are named by their rows, and not looked into."""
+    return survey(source).fault
 
 
 def player_of(number: int) -> str:
@@ -84,6 +91,7 @@ def _first_fault(layout: Layout, whole: bool) -> str | None:
     try:
         attributes = attributes_of(layout)
         lines = read_lines(layout, attributes)
+        refuse_unreadable_pictures(layout, lines)
         if whole:
             _contents(layout, attributes, lines)
     except BadRequest as error:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from backend.benchmarks.item import Modality
 from backend.benchmarks.offside_words import OFFSIDE_ATTRIBUTES, Attributes, read_attributes
-from backend.benchmarks.places import find_picture
+from backend.benchmarks.pictures import readable
+from backend.benchmarks.places import candidates, find_picture
 from backend.benchmarks.rows import BrokenData, Row, json_rows, shown_path
 
 COMPLETE, TEXT, SELECTIVE = "complete_unlearning_data", "pure_text_data", "selective_unlearning_data"
@@ -39,6 +40,28 @@ _TABLES = {
 _CHOICES = {f"classification_{name}_set.json": name for name in ("forget", "retain", "test", "relearn")}
 _SAME = {"enhanced_finetuneset.json": "finetune_set.json", "relearn_set.json": "relearn_set_enhanced.json"}
 _HELD = {"forget": ("forget",), "retain": ("retain",), "relearn": ("relearn",), "finetune": ("forget", "retain")}
+_WITHOUT = {
+    COMPLETE: {
+        "finetune_set.json": "derived from forget_set.json and retain_set.json",
+        "forget_set.json": "derived from finetune_set.json, by the numbers of its pictures",
+        "retain_set.json": "derived from finetune_set.json, by the numbers of its pictures",
+        "test_set.json": "nothing is asked about other views of the pictures",
+        "relearn_set_enhanced.json": "the relearning attack has nothing to teach",
+        "classification_forget_set.json": "no multiple choice is asked about the rumours",
+        "classification_retain_set.json": "no multiple choice is asked about what must stay",
+        "classification_test_set.json": "no multiple choice is asked about other views of the pictures",
+        "classification_relearn_set.json": "the facts in the relearn answers are told by their wording alone",
+    },
+    TEXT: {
+        "forget_set.json": "the rumours are neither taught nor asked as text",
+        "retain_set.json": "what must stay is neither taught nor asked as text",
+    },
+    SELECTIVE: {
+        "forget_set_part.json": "derived from the complete tables, by a request for attributes",
+        "retain_set_part.json": "derived from the complete tables, by a request for attributes",
+    },
+}
+"""The files that are published, with what serves instead of each, or what is not done without it."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +92,25 @@ class Layout:
         wanted = {"forget": "it holds the rumours to forget", "retain": "it holds what must stay"}
         return tuple(
             (self.shown(f"{name}_set.json"), why) for name, why in wanted.items() if not held & {name, "finetune"}
+        )
+
+    def absent(self) -> tuple[tuple[str, str], ...]:
+        """What is published and not there, beside `lacking`, with what serves instead or what is not done without."""
+        there = {(table.modality, table.file.parent.name == SELECTIVE, _named(table.file)) for table in self.tables}
+        told = {name for name, _ in self.lacking()}
+        places: tuple[tuple[str, Modality, bool], ...] = (
+            (COMPLETE, "image_text", False),
+            (TEXT, "text", False),
+            (SELECTIVE, "image_text", True),
+        )
+        by_text = f"derived from {TEXT}/finetune_set.json, by the numbers of its pictures"
+        taught_as_text = ("text", False, "finetune_set.json") in there
+        return tuple(
+            (shown, by_text if folder == TEXT and taught_as_text else why)
+            for folder, modality, part in places
+            for name, why in _WITHOUT[folder].items()
+            if (modality, part, name) not in there
+            and (shown := self.shown(name) if folder == COMPLETE else f"{folder}/{name}") not in told
         )
 
 
@@ -122,6 +164,17 @@ def read_lines(layout: Layout, attributes: Attributes) -> list[Line]:
     return lines
 
 
+def refuse_unreadable_pictures(layout: Layout, lines: Iterable[Line]) -> None:
+    """Reads the header of every picture, each once. Raises `BrokenData` for the first row whose picture has none."""
+    named: dict[Path, Row] = {}
+    for line in lines:
+        if line.image is not None:
+            named.setdefault(line.image, line.row)
+    for picture, row in named.items():
+        if not readable(picture):
+            raise row.fault(f"the picture {shown_path(picture, layout.source)} cannot be read as a picture")
+
+
 @lru_cache(maxsize=65536)
 def plain_question(content: str) -> str:
     """The question without `<image>`, at its beginning and wherever else it stands; the words stay as published."""
@@ -159,6 +212,11 @@ def _tables(folder: Path, modality: Modality) -> Iterator[Table]:
             yield Table(folder / name, held, modality, True)
 
 
+def _named(file: Path) -> str:
+    """The name under which a file is published now."""
+    return _SAME.get(file.name, file.name)
+
+
 def _is_choice(file: Path) -> bool:
     return file.name in _CHOICES
 
@@ -169,10 +227,17 @@ class _Pictures:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._found: dict[tuple[Path, str], Path] = {}
+        self._inside: set[tuple[Path, str]] = set()
+
+    def refuse_outside(self, row: Row, column: str, text: str, folder: Path) -> None:
+        """Raises `BrokenData` for a path that is absolute or leaves the source, whether or not its picture is shown."""
+        if (folder, text) not in self._inside:
+            candidates(row, column, text, self._places(folder), self._layout.source)
+            self._inside.add((folder, text))
 
     def find(self, row: Row, column: str, text: str, folder: Path) -> Path:
         if (folder, text) not in self._found:
-            places = (folder, self._layout.folder, self._layout.source)
+            places = self._places(folder)
             for path in (text, Path(text).name):
                 found = find_picture(row, column, path, places, self._layout.source)
                 if found is not None:
@@ -182,6 +247,9 @@ class _Pictures:
             self._found[folder, text] = found
         return self._found[folder, text]
 
+    def _places(self, folder: Path) -> tuple[Path, ...]:
+        return folder, self._layout.folder, self._layout.source
+
 
 def _line(row: Row, table: Table, attributes: Attributes, pictures: _Pictures) -> Line:
     column = "image" if "image" in row.values and "images" not in row.values else "images"
@@ -190,6 +258,7 @@ def _line(row: Row, table: Table, attributes: Attributes, pictures: _Pictures) -
     question = plain_question(content.strip())
     if not question:
         raise row.fault("the question is empty")
+    pictures.refuse_outside(row, column, picture, table.file.parent)
     number = number_of(row, picture)
     _check_purpose(row, table, number)
     image = pictures.find(row, column, picture, table.file.parent) if table.modality == "image_text" else None

@@ -1,16 +1,19 @@
 """Pictures that lie inside tables, written out once: `home/data/pictures/FINGERPRINT/…`, and from then on plain files.
 
-The bytes are kept as they are; only their beginning is looked at, so that a table of a gigabyte is done in seconds.
-Whoever opens a picture later has the pixels checked by Pillow.
+The bytes are kept as they are; only their header is read, so that a table of a gigabyte is done in seconds. Whoever
+opens a picture later has the pixels checked by Pillow.
 """
 
 from __future__ import annotations
 
+import io
 import shutil
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from PIL import Image
 
 from backend.benchmarks.rows import Row
 
@@ -30,8 +33,19 @@ def suffix_of(row: Row, column: str, cell: Any) -> str:
         raise row.fault(f"the picture in {column} is larger than {MOST_BYTES // 1_000_000} MB")
     for beginning, suffix in _BEGINNINGS.items():
         if data.startswith(beginning):
+            if not readable(io.BytesIO(data)):
+                raise row.fault(f"{column} holds a picture that cannot be read; it is damaged or cut short")
             return suffix
     raise row.fault(f"{column} holds something that is no JPEG, PNG, WebP, GIF or BMP picture")
+
+
+def readable(file: Path | IO[bytes]) -> bool:
+    """Whether a picture can be opened: its header is read, and no pixel. A picture larger than Pillow takes cannot."""
+    try:
+        with Image.open(file):
+            return True
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
 
 
 class PictureStore:

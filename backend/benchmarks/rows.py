@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from backend.benchmarks.item import BadRequest
 ROWS_AT_ONCE = 32
 _HEAD = 65536
 _READ_AHEAD = 1 << 20
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.parquet")
 
 
 class BrokenData(BadRequest):
@@ -30,15 +33,20 @@ class BrokenData(BadRequest):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a table. `file` is as it is shown to people (relative to what they named), `number` counts from 1."""
+    """One row of a table. `file` is as it is shown to people (relative to what they named), `number` counts from 1.
+
+    `line` is where the row begins in a file with a heading, whose first line is 1; 0 where it has no line of its own.
+    """
 
     file: str
     number: int
     values: dict[str, Any]
+    line: int = 0
 
     def fault(self, sentence: str) -> BrokenData:
         """`Full_Set/train-00000-of-00001.parquet, row 7: the picture is empty`."""
-        return BrokenData(f"{self.file}, row {self.number}: {sentence}")
+        line = f" (line {self.line} of the file)" if self.line else ""
+        return BrokenData(f"{self.file}, row {self.number}{line}: {sentence}")
 
     def text(self, column: str) -> str:
         """The column as text that is not blank. Raises `BrokenData`."""
@@ -83,8 +91,10 @@ def parquet_rows(
 ) -> Iterator[Row]:
     """The rows of a table's shards, numbered through each file. `optional` columns may be absent.
 
-    Raises `BrokenData` for a file that is no whole parquet file, and for one that lacks a column.
+    Raises `BrokenData` for a file that is no whole parquet file, for one that lacks a column, and for one of several
+    that is missing.
     """
+    _refuse_missing_shards(files, root)
     for file in files:
         shown = shown_path(file, root)
         table = _open_parquet(file, shown)
@@ -105,6 +115,7 @@ def parquet_rows(
 
 def parquet_count(files: Sequence[Path], root: Path) -> int:
     """How many rows a table's shards have; only their footers are read. Raises `BrokenData`."""
+    _refuse_missing_shards(files, root)
     return sum(int(_open_parquet(file, shown_path(file, root)).metadata.num_rows) for file in files)
 
 
@@ -146,14 +157,16 @@ def csv_rows(file: Path, root: Path, faults: list[str] | None = None) -> Iterato
     shown = shown_path(file, root)
     with file.open(encoding="utf-8-sig", newline="") as lines:
         try:
-            for number, values in enumerate(csv.DictReader(lines, strict=True), 1):
+            reader = csv.DictReader(lines, strict=True)
+            for number, values in enumerate(reader, 1):
+                row = Row(shown, number, dict(values), reader.line_num - _line_breaks(values))
                 if None not in values:
-                    yield Row(shown, number, dict(values))
+                    yield row
                     continue
-                fault = f"{shown}, row {number}: it has more cells than the heading has columns"
+                fault = row.fault("it has more cells than the heading has columns")
                 if faults is None:
-                    raise BrokenData(fault)
-                faults.append(fault)
+                    raise fault
+                faults.append(str(fault))
         except (UnicodeDecodeError, csv.Error) as error:
             raise BrokenData(f"{shown} is not CSV ({_first_line(error)})") from error
 
@@ -191,6 +204,20 @@ def first_fault(rows: Callable[[], Iterator[Any]]) -> str | None:
     return None
 
 
+def _refuse_missing_shards(files: Sequence[Path], root: Path) -> None:
+    """A file called `…-00000-of-00002.parquet` is half a table: the other must lie beside it."""
+    for file in files:
+        if parts := _SHARD.fullmatch(file.name):
+            of = int(parts[3])
+            for number in range(of):
+                shard = file.with_name(f"{parts[1]}-{number:05d}-of-{of:05d}.parquet")
+                if not shard.is_file():
+                    raise BrokenData(
+                        f"{shown_path(shard, root)} is missing: {file.parent.name} comes in {of} files; fetch all of "
+                        "them"
+                    )
+
+
 def _open_parquet(file: Path, shown: str) -> parquet.ParquetFile:
     try:
         # buffering ahead would take in a whole table of pictures at once
@@ -199,6 +226,12 @@ def _open_parquet(file: Path, shown: str) -> parquet.ParquetFile:
         raise BrokenData(
             f"{shown} is not a whole parquet file ({_first_line(error)}); if it came with git, fetch it with git lfs"
         ) from error
+
+
+def _line_breaks(values: Mapping[Any, Any]) -> int:
+    """How many lines of its file a CSV row goes on for after its first."""
+    cells = [cell for value in values.values() for cell in (value if isinstance(value, list) else [value]) if cell]
+    return sum(len(_LINE_BREAK.findall(cell)) for cell in cells)
 
 
 def _parsed(shown: str, number: int, line: bytes) -> Any:

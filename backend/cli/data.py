@@ -57,7 +57,8 @@ def list_data(as_json: AsJson = False) -> None:
 def check(format: Format, path: str, hub: Hub = False, column: Column = None, as_json: AsJson = False) -> None:
     """What a folder holds of a benchmark: tables with their rows, what is missing and why, the first broken row.
 
-    Of own data every fault is listed. Exit code 1 when something is missing or broken.
+    Told as well is what else is published and not there, with what serves instead. Of own data every fault is listed.
+    Exit code 1 when something that is needed is missing, or something is broken.
     """
     source, columns = _source(path, hub), _columns(column)
     survey = library.survey(format, source, columns)
@@ -68,6 +69,7 @@ def check(format: Format, path: str, hub: Hub = False, column: Column = None, as
                 "sound": survey.sound,
                 "tables": dict(survey.tables),
                 "missing": [{"table": table, "why": why} for table, why in survey.missing],
+                "absent": [{"table": table, "why": why} for table, why in survey.absent],
                 "faults": faults,
             }
         )
@@ -79,10 +81,12 @@ def check(format: Format, path: str, hub: Hub = False, column: Column = None, as
             out.print(table)
         for name, why in survey.missing:
             out.print(f"[red]✕ {escape(name)} is missing[/]: {escape(why)}", soft_wrap=True)
+        for name, why in survey.absent:
+            out.print(f"not there: {escape(name)}; {escape(why)}", soft_wrap=True)
         for fault in faults:
             out.print(f"[red]✕[/] {escape(fault)}", soft_wrap=True)
         if survey.sound:
-            out.print("✓ everything is here and can be read")
+            out.print(f"✓ {survey.verdict}", soft_wrap=True)
     if not survey.sound:
         raise typer.Exit(1)
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from backend.benchmarks.item import BadRequest
 from backend.models.picture import BLANK, Layout, Picture, SeenPicture
 
 IGNORED = -100
@@ -211,12 +212,11 @@ class Encoder:
     def _picture(self, image: Path | Image.Image) -> Picture:
         if isinstance(image, Image.Image):
             return self._process(image)
-        key = (str(image), image.stat().st_mtime_ns)
+        key = (str(image), image.stat().st_mtime_ns if image.is_file() else 0)
         if key in self._kept:
             self._kept.move_to_end(key)
         else:
-            with Image.open(image) as opened:
-                self._kept[key] = self._process(opened.convert("RGB"))
+            self._kept[key] = self._process(_opened(image))
             while len(self._kept) > 1 and sum(kept.bytes for kept in self._kept.values()) > self._budget:
                 self._kept.popitem(last=False)
         return self._kept[key]
@@ -255,6 +255,15 @@ class Encoder:
             if whole[at : at + len(plain)] == plain:
                 return tuple(whole[:at])
         return ()
+
+
+def _opened(file: Path) -> Image.Image:
+    """The picture in a file, with its pixels. Raises `BadRequest` naming the file where it is none, or damaged."""
+    try:
+        with Image.open(file) as opened:
+            return opened.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadRequest(f"the picture {file} cannot be read; put a whole one in its place and resume") from error
 
 
 def instructed(instruction: str, question: str) -> str:

@@ -54,13 +54,24 @@ def test_what_is_broken_or_missing_is_told_and_ends_in_exit_code_1(terminal: Ter
     assert done.returncode == 1 and done.stderr == ""
     assert "✕ Test_Set is missing: nothing is asked of forgotten people in other poses and words" in done.stdout
     assert "Retain_Set/train-00000-of-00001.parquet, row 2: " in done.stdout
+    tree.write_tree(folder)
+    shutil.rmtree(folder / "retain_95")
+    done = terminal("data", "check", "mllmu", str(folder))
+    assert done.returncode == 0
+    assert "not there: retain_95; derived from Full_Set and forget_5\n" in done.stdout
+    assert "everything is here" not in done.stdout.lower()
+    found = terminal.json("data", "check", "mllmu", str(folder))
+    assert found["absent"] == [{"table": "retain_95", "why": "derived from Full_Set and forget_5"}]
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "people.csv").write_text("who,q,a\nann,,In Riga.\nbob,Where?,\n", encoding="utf-8")
     columns = ("--column", "subject=who", "--column", "question=q", "--column", "answer=a")
     done = terminal("data", "check", "custom", str(mine), *columns)
     assert done.returncode == 1
-    for sentence in ("people.csv, row 1: q is empty", "people.csv, row 2: a is empty"):
+    for sentence in (
+        "people.csv, row 1 (line 2 of the file): q is empty",
+        "people.csv, row 2 (line 3 of the file): a is empty",
+    ):
         assert sentence in done.stdout
 
 

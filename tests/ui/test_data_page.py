@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+import gradio as gr
 import pytest
 from PIL import Image
 
 from backend.benchmarks.contents import Contents, TableBenchmark
 from backend.benchmarks.item import Item, Person
-from backend.benchmarks.library import Library
+from backend.benchmarks.library import FORMATS, Library
 from backend.benchmarks.survey import Survey
 from backend.spec import ForgetRequest
-from ui import data_adding, data_person, data_request, data_view, gallery, launch_views, launching
+from ui import data_adding, data_form, data_person, data_request, data_view, gallery, launch_views, launching
 from ui.context import Lab
 from ui.data_adding import Fault, Form
-from ui.data_request import View
+from ui.data_request import Listed, View
 from ui.data_sections import sections
 from ui.pictures import PictureRefused
 
@@ -238,7 +240,7 @@ def table(folder: Path, rows: str) -> str:
 def test_own_data_is_checked_added_listed_and_removed(lab: Lab, tmp_path: Path) -> None:
     lab = replace(lab, benchmarks=Library(lab.home))
     good = Form("custom", table(tmp_path / "good", "a,Who?,Ada\nb,Who?,Bo\n"), name="mine")
-    assert "Everything that is needed is here" in data_adding.checked(good)
+    assert "Everything is here and can be read" in data_adding.checked(good)
     assert "people.csv</td>" in data_adding.checked(good)
     assert "Added mine: 2 people, 0 public figures among them; 1 attribute." in data_adding.added(
         data_adding.add(lab, good)
@@ -286,12 +288,46 @@ def test_a_fault_stands_at_its_field_and_nothing_is_kept(
 
 def test_every_broken_row_is_listed_by_its_number(tmp_path: Path) -> None:
     told = data_adding.checked(Form("custom", table(tmp_path / "bad", "a,<b>Who?,Ada\n,Who?,x\nc,,y\n")))
-    assert "2 faults" in told and "row 2" in told and "row 3" in told and "Everything that is needed" not in told
+    assert "2 faults" in told and "row 2" in told and "row 3" in told and "Everything" not in told
 
 
 def test_what_is_missing_is_said_with_the_reason() -> None:
     told = data_adding.survey_html(Survey((("forget_5", 25),), (("ft_Data", "<what> a model learns"),), None), [])
-    assert "&lt;what&gt; a model learns" in told and "Everything that is needed" not in told
+    assert "&lt;what&gt; a model learns" in told and "Everything" not in told
+
+
+def test_what_is_published_and_not_there_is_said_with_what_serves_instead() -> None:
+    absent = (("retain_95", "derived from Full_Set and <forget_5>"),)
+    told = data_adding.survey_html(Survey((("forget_5", 25),), (), None, absent), [])
+    assert "Everything that is needed is here and can be read; not all that is published is here." in told
+    assert "retain_95" in told and "derived from Full_Set and &lt;forget_5&gt;" in told
+
+
+def test_sets_of_one_title_are_told_apart_by_the_names_they_were_added_under() -> None:
+    sets = [
+        Listed("demo", "The demo"),
+        Listed("clear", "CLEAR"),
+        Listed("clear-<2>", "CLEAR"),
+        Listed("off", "OFFSIDE"),
+    ]
+    chips = re.findall(r"<a [^>]*>(.*?)</a>", data_view.benchmarks(sets, View(benchmark="clear")))
+    assert chips == [
+        "The demo",
+        'CLEAR <span class="lethe-muted">clear</span>',
+        'CLEAR <span class="lethe-muted">clear-&lt;2&gt;</span>',
+        "OFFSIDE",
+    ]
+
+
+def test_the_name_that_is_proposed_goes_with_the_format() -> None:
+    proposed = {format: data_adding.name_example(format) for format in FORMATS}
+    assert proposed == {"mllmu": "mllmu-2", "clear": "clear-2", "offside": "offside-2", "custom": "my-people"}
+    with gr.Blocks() as page:
+        adding = data_form.draw()
+    (switched,) = [made for made in page.fns.values() if made.fn.__name__ == "on_kind"]
+    told = switched.fn("custom", "folder")
+    assert adding.name in switched.outputs and told[adding.name]["placeholder"] == "my-people"
+    assert "value" not in told[adding.name], "what was typed stays"
 
 
 def test_a_line_that_cannot_be_read_can_still_be_removed(lab: Lab) -> None:

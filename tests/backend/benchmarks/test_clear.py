@@ -531,7 +531,7 @@ def test_a_picture_that_was_taken_away_is_named(published: Path, tmp_path: Path)
 
 def test_the_survey_counts_the_rows_of_all_21_tables(published: Path) -> None:
     found = survey(published)
-    assert found.sound and found.missing == ()
+    assert found.sound and found.missing == () and found.absent == ()
     assert [name for name, _ in found.tables] == list(TABLES)
     assert len(TABLES) == 21
     rows = dict(found.tables)
@@ -551,6 +551,32 @@ def test_the_survey_says_what_is_missing_and_what_it_is_for(copy: Path) -> None:
         "real_faces": "celebrities, who must stay, are asked from it",
         "real_world": "ordinary pictures, which must still be understood, are asked from it",
     }
+
+
+def test_the_survey_says_what_serves_for_a_table_that_is_not_there(copy: Path) -> None:
+    for name in ("full", "retain90", "retain90+tofu", "forget05", "forget01", "forget01+tofu", "forget01_perturbed"):
+        shutil.rmtree(copy / name)
+    found = survey(copy)
+    assert found.sound and "not all that is published" in found.verdict
+    assert dict(found.absent) == {
+        "full": "what is taught is read from full+tofu",
+        "forget01": "no table says who the 1 % are: a share of 1 % cannot be asked for",
+        "forget01+tofu": "no table says who the 1 % are: a share of 1 % cannot be asked for",
+        "forget01_perturbed": "derived from forget10_perturbed, which has its rows",
+        "forget05": "derived from forget05_perturbed",
+        "retain90": "derived from full+tofu and forget10",
+        "retain90+tofu": "derived from full+tofu and forget10",
+    } and open_clear(copy, copy.parent / "home").ratios == (5, 10)
+
+
+def test_the_survey_says_that_without_tables_of_questions_none_is_taught(copy: Path) -> None:
+    for folder in copy.glob("*+tofu"):
+        shutil.rmtree(folder)
+    absent = dict(survey(copy).absent)
+    assert (
+        set(absent.values()) == {"no table with questions is there: the authors' facts are not taught as text"}
+        and len(absent) == 7
+    )
 
 
 def test_the_survey_looks_into_tables_that_opening_does_not_need(copy: Path, tmp_path: Path) -> None:

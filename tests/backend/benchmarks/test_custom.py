@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from backend.benchmarks import archives
+from backend.benchmarks import archives, custom
 from backend.benchmarks.contents import TableBenchmark
 from backend.benchmarks.custom import Columns, open_custom, survey, validate
 from backend.benchmarks.item import BadRequest
@@ -192,10 +192,13 @@ def test_held_out_rows_are_only_asked_and_their_people_cannot_be_forgotten(tmp_p
 def test_a_held_out_person_with_other_rows_or_of_public_life_is_a_fault(tmp_path: Path) -> None:
     taught = held_out_table(tmp_path / "taught", mo2={"part": "train"})
     assert validate(taught, HELD_OUT) == [
-        "people.csv, row 4: mo is held out in row 3 and train here; make all of their rows holdout, or none"
+        "people.csv, row 4 (line 5 of the file): mo is held out in row 3 and train here; make all of their rows "
+        "holdout, or none"
     ]
     famous = held_out_table(tmp_path / "famous", mo={"famous": "yes"})
-    assert validate(famous, HELD_OUT) == ["people.csv, row 3: mo is held out and a public figure; choose one"]
+    assert validate(famous, HELD_OUT) == [
+        "people.csv, row 3 (line 4 of the file): mo is held out and a public figure; choose one"
+    ]
 
 
 def test_contents_that_would_teach_somebody_held_out_are_refused(tmp_path: Path) -> None:
@@ -258,7 +261,7 @@ def test_a_zip_may_have_a_folder_more_or_less_than_the_table_says_but_no_other(t
     with zipfile.ZipFile(folder / "all.zip", "w") as archive:
         for name in ("faces/0.png", "1.png", "b/2.png"):
             archive.writestr(name, picture_bytes(len(name)))
-    assert validate(folder, PLAIN) == ["people.csv, row 3: there is no picture a/2.png"]
+    assert validate(folder, PLAIN) == ["people.csv, row 3 (line 4 of the file): there is no picture a/2.png"]
 
 
 def test_a_parquet_table_with_its_pictures_inside_is_written_out_once(tmp_path: Path) -> None:
@@ -404,9 +407,12 @@ def test_columns_that_are_not_there_are_all_named(tmp_path: Path) -> None:
     [
         ("", "people.csv is empty"),
         ("subject,question,answer\n", "people.csv has no rows that can be read"),
-        ("subject,question,answer\na,b,c,d\n", "people.csv, row 1: it has more cells than the heading has columns"),
+        (
+            "subject,question,answer\na,b,c,d\n",
+            "people.csv, row 1 (line 2 of the file): it has more cells than the heading has columns",
+        ),
         ('subject,question,answer\na,"b,c\n', "people.csv is not CSV"),
-        ("subject,question,answer\na,Who?\n", "people.csv, row 1: answer is empty"),
+        ("subject,question,answer\na,Who?\n", "people.csv, row 1 (line 2 of the file): answer is empty"),
     ],
 )
 def test_a_csv_that_is_none_is_told_by_its_fault(tmp_path: Path, content: str, sentence: str) -> None:
@@ -443,7 +449,10 @@ def test_a_bare_name_that_two_pictures_have_is_refused(tmp_path: Path) -> None:
         (tmp_path / place).mkdir()
         (tmp_path / place / "0.png").write_bytes(picture_bytes())
     write_csv(tmp_path, [row(0, image="0.png")])
-    assert validate(tmp_path, PLAIN)[0] == "people.csv, row 1: 2 pictures are called 0.png; say in which folder"
+    assert (
+        validate(tmp_path, PLAIN)[0]
+        == "people.csv, row 1 (line 2 of the file): 2 pictures are called 0.png; say in which folder"
+    )
 
 
 @pytest.mark.parametrize(
@@ -541,3 +550,80 @@ def test_a_picture_that_two_archives_hold_is_refused(tmp_path: Path) -> None:
     folder = packed(tmp_path / "own")
     (folder / "more.zip").write_bytes((folder / "all.zip").read_bytes())
     assert validate(folder, PLAIN) == ["photos/0.png is in all.zip and in more.zip; keep it in one of them"]
+
+
+# -- pictures that are none -------------------------------------------------------------------------------------------
+
+
+def test_every_picture_that_cannot_be_read_is_told_by_the_first_row_that_names_it(tmp_path: Path) -> None:
+    folder = people(tmp_path / "own", 4)
+    write_csv(folder, [*(row(number) for number in range(4)), row(1, question="And before?")])
+    (folder / "photos" / "1.png").write_text("not a picture")
+    (folder / "photos" / "3.png").write_bytes(picture_bytes(3)[:10])
+    faults = validate(folder, PLAIN)
+    assert [fault.partition(": ")[2] for fault in faults] == [
+        "the picture photos/1.png cannot be read as a picture",
+        "the picture photos/3.png cannot be read as a picture",
+    ]
+    assert [fault.partition(":")[0] for fault in faults] == [
+        "people.csv, row 2 (line 3 of the file)",
+        "people.csv, row 4 (line 5 of the file)",
+    ]
+    assert survey(folder, PLAIN).fault == faults[0]
+    with pytest.raises(BrokenData, match=r"photos/1\.png cannot be read"):
+        open_custom(folder, tmp_path / "home", "mine", PLAIN, look=True)
+
+
+def test_pictures_in_an_archive_and_in_a_table_are_looked_at_too(tmp_path: Path) -> None:
+    folder = packed(tmp_path / "own", ("photos/7.png", b"not a picture"))
+    write_csv(folder, [row(0), row(7)])
+    assert validate(folder, PLAIN)[0].endswith(": the picture photos/7.png in all.zip cannot be read as a picture")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    rows = [row(0, image=picture_bytes(0)), row(1, image=picture_bytes(1)[:12])]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), inside / "people.parquet")
+    assert validate(inside, PLAIN) == [
+        "people.parquet, row 2: image holds a picture that cannot be read; it is damaged or cut short"
+    ]
+
+
+def test_each_picture_is_opened_once_when_added_and_not_again_when_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = people(tmp_path / "own", 3)
+    write_csv(folder, [row(number, question=f"Question {n}?") for number in range(3) for n in range(4)])
+    looked: list[Path] = []
+
+    def noted(path: Path) -> bool:
+        looked.append(path)
+        return True
+
+    monkeypatch.setattr(custom, "readable", noted)
+    open_custom(folder, tmp_path / "home", "mine", PLAIN, look=True)
+    assert sorted(looked) == [folder / "photos" / f"{number}.png" for number in range(3)]
+    looked.clear()
+    opened(folder)
+    assert looked == []
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_the_rows_of_a_table_are_counted_though_a_column_is_missing(tmp_path: Path, kind: str) -> None:
+    folder, rows = tmp_path / "own", [row(number) for number in range(16)]
+    if kind == "parquet":
+        folder.mkdir()
+        parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "people.parquet")
+    else:
+        {"csv": write_csv, "jsonl": write_lines}[kind](folder, rows)
+    found = survey(folder, Columns(name="called"))
+    assert found.tables == ((f"people.{kind}", 16),)
+    assert found.fault is not None and "has no column 'called' for name" in found.fault
+
+
+def test_a_row_of_a_csv_is_told_with_its_line_whatever_stands_in_cells_above_it(tmp_path: Path) -> None:
+    """The first row takes lines 2 to 4, line 5 is blank, the second row takes 6 and 7, and the third is line 8."""
+    text = 'subject,question,answer\nann,"Who\nis\nshe?",Ann.\n\nbob,"Who\nis he?",\ncem,,In Riga.\n'
+    (tmp_path / "people.csv").write_text(text, encoding="utf-8")
+    assert validate(tmp_path, Columns()) == [
+        "people.csv, row 2 (line 6 of the file): answer is empty",
+        "people.csv, row 3 (line 8 of the file): question is empty",
+    ]

@@ -308,7 +308,10 @@ def test_a_disk_that_takes_no_pictures_is_a_sentence(home: Path, tmp_path: Path)
 def test_of_own_data_every_fault_is_told_and_of_a_paper_the_first(tmp_path: Path) -> None:
     mine = written(tmp_path / "mine", "who,q,a", "ann,,In Riga.", "bob,Where?,")
     told = library.every_fault("custom", str(mine), MAPPED)
-    assert told == ["people.csv, row 1: q is empty", "people.csv, row 2: a is empty"]
+    assert told == [
+        "people.csv, row 1 (line 2 of the file): q is empty",
+        "people.csv, row 2 (line 3 of the file): a is empty",
+    ]
     assert library.survey("custom", str(mine), MAPPED).fault == told[0]
     folder = tree.write_tree(tmp_path / "MLLMU")
     assert library.every_fault("mllmu", str(folder)) == []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.benchmarks import library
 from backend.benchmarks.item import BadRequest
 from backend.benchmarks.mllmu import open_mllmu, survey
 from tests.backend.benchmarks import mllmu_tree as tree
@@ -259,4 +260,58 @@ def test_a_survey_names_what_is_missing_and_what_cannot_be_done_without_it(sourc
 def test_a_table_that_another_one_stands_for_is_not_missing(source: Path) -> None:
     for name in ("Full_Set", "forget_5", "retain_85"):
         shutil.rmtree(source / name)
-    assert survey(source).sound
+    found = survey(source)
+    assert found.sound
+    assert found.absent == (
+        ("Full_Set", "derived from forget_10 and retain_90"),
+        ("forget_5", "a share of 5 % cannot be asked for"),
+        ("retain_85", "derived from forget_10 and retain_90 and forget_15"),
+    )
+    assert found.verdict.endswith("not all that is published is here.")
+
+
+def test_a_retain_table_is_told_to_be_derived_from_everyone_and_its_forget_table(source: Path) -> None:
+    assert survey(source).absent == () and survey(source).verdict == "Everything is here and can be read."
+    shutil.rmtree(source / "retain_95")
+    assert survey(source).absent == (("retain_95", "derived from Full_Set and forget_5"),)
+
+
+def test_tables_of_what_is_taught_are_told_with_those_that_serve(source: Path) -> None:
+    split = source.parent / "baseline_train_split"
+    tree.write_split(split, tree.training_row, shares=(5, 10))
+    for gone in (source / "ft_Data", split / "retain_90"):
+        shutil.rmtree(gone)
+    instead = "what is taught is read from baseline_train_split/forget_5 and baseline_train_split/retain_95"
+    parts = ("retain_90", "forget_15", "retain_85")
+    absent = survey(source).absent
+    assert absent == (("ft_Data", instead), *((f"baseline_train_split/{part}", instead) for part in parts))
+
+
+@pytest.mark.parametrize("table", ["ft_Data", "baseline_train_split/retain_90"])
+def test_training_pairs_that_another_table_stands_for_are_looked_at_as_well(source: Path, table: str) -> None:
+    """With a whole pair of the split nothing is read from `ft_Data`, nor from the other pairs."""
+    tree.write_split(source / "baseline_train_split", tree.training_row, shares=(5, 10))
+    tree.edit(source / table, lambda rows: rows[3].update(metadata='[{"oops'))
+    fault = f"{table}/train-00000-of-00001.parquet, row 4: metadata is not JSON"
+    found = survey(source).fault
+    assert found is not None and found.startswith(fault)
+    home = source.parent / "home"
+    with pytest.raises(BadRequest) as refused:
+        library.add(home, library.Entry("mine", "mllmu", str(source)))
+    assert str(refused.value) == found
+    assert library.names(home) == ["demo"] and not (home / "data").exists()
+
+
+@pytest.mark.parametrize("shard", [0, 1])
+def test_a_table_that_lacks_one_of_its_files_is_refused_by_the_name_of_that_file(source: Path, shard: int) -> None:
+    (source / "Test_Set" / f"train-0000{shard}-of-00002.parquet").unlink()
+    lost = f"Test_Set/train-0000{shard}-of-00002.parquet is missing: Test_Set comes in 2 files; fetch all of them"
+    assert refusal(source) == lost
+
+
+def test_a_file_missing_from_a_table_that_is_not_read_is_told_by_the_survey(source: Path) -> None:
+    file = source / "retain_95" / "train-00000-of-00001.parquet"
+    file.rename(file.with_name("train-00001-of-00003.parquet"))
+    assert survey(source).fault == (
+        "retain_95/train-00000-of-00003.parquet is missing: retain_95 comes in 3 files; fetch all of them"
+    )

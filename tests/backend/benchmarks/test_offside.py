@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from backend.benchmarks import library, offside_files
 from backend.benchmarks.contents import TableBenchmark
 from backend.benchmarks.demo import DemoBenchmark
 from backend.benchmarks.export_offside import export_offside
@@ -467,6 +468,34 @@ def test_a_survey_counts_the_rows_of_every_table(published: Path) -> None:
     assert len(found.tables) == 12
 
 
+def test_a_survey_tells_what_is_published_and_not_there(published: Path) -> None:
+    absent = {"selective_unlearning_data/retain_set_part.json"}
+    assert {name for name, _ in survey(published).absent} == absent
+    for name in ("finetune_set", "test_set"):
+        (published / COMPLETE / f"{name}.json").unlink()
+    (published / "pure_text_data" / "forget_set.json").unlink()
+    found = survey(published)
+    assert found.sound and "not all that is published" in found.verdict
+    assert dict(found.absent) == {
+        f"{COMPLETE}/finetune_set.json": "derived from forget_set.json and retain_set.json",
+        f"{COMPLETE}/test_set.json": "nothing is asked about other views of the pictures",
+        "pure_text_data/forget_set.json": "the rumours are neither taught nor asked as text",
+        "selective_unlearning_data/retain_set_part.json": (
+            "derived from the complete tables, by a request for attributes"
+        ),
+    }
+
+
+def test_a_retain_table_that_is_not_there_is_told_to_come_from_the_finetune_table(published: Path) -> None:
+    (published / COMPLETE / "retain_set.json").unlink()
+    why = "derived from finetune_set.json, by the numbers of its pictures"
+    assert dict(survey(published).absent)[f"{COMPLETE}/retain_set.json"] == why
+    (published / COMPLETE / "finetune_set.json").unlink()
+    found = survey(published)
+    assert found.missing[0][0] == f"{COMPLETE}/retain_set.json"
+    assert f"{COMPLETE}/retain_set.json" not in dict(found.absent)
+
+
 # -- requests ---------------------------------------------------------------------------------------------------------
 
 
@@ -568,3 +597,51 @@ def test_an_export_leaves_a_folder_with_files_alone(world: DemoBenchmark, tmp_pa
     with pytest.raises(BadRequest, match="is not empty; choose a new folder"):
         export_offside(world, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("/etc/hostname", "images is '/etc/hostname', an absolute path; name pictures by where they lie in the folder"),
+        ("../../../../../etc/passwd", "images is '../../../../../etc/passwd', which leaves the folder OFFSIDE"),
+        ("../../../009.jpg", "images is '../../../009.jpg', which leaves the folder OFFSIDE"),
+    ],
+)
+@pytest.mark.parametrize("file", [f"{COMPLETE}/forget_set.json", "pure_text_data/forget_set.json"])
+def test_a_path_that_leaves_the_folder_is_told_as_such(published: Path, file: str, name: str, sentence: str) -> None:
+    rows = json.loads((published / file).read_text(encoding="utf-8"))
+    rows[1]["images"] = name
+    write_table(published / file, rows)
+    assert survey(published).fault == f"{file}, row 2: {sentence}"
+
+
+def test_a_picture_that_cannot_be_read_is_told_by_its_row_when_checked_and_when_added(
+    published: Path, tmp_path: Path
+) -> None:
+    (published / COMPLETE / "test_set" / "002.jpg").write_bytes(b"x")
+    rows = [number for number, row in enumerate(table(published, "test_set"), 1) if "/002.jpg" in row["images"]]
+    fault = (
+        f"{COMPLETE}/test_set.json, row {rows[0]}: the picture {COMPLETE}/test_set/002.jpg cannot be read as a picture"
+    )
+    assert survey(published).fault == fault
+    with pytest.raises(BadRequest) as refused:
+        library.add(tmp_path / "home", library.Entry("mine", "offside", str(published)))
+    assert str(refused.value) == fault
+    assert library.names(tmp_path / "home") == ["demo"]
+
+
+def test_opening_an_added_set_looks_into_no_picture(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+
+    def noted(path: Path) -> bool:
+        looked.append(path)
+        return True
+
+    monkeypatch.setattr(offside_files, "readable", noted)
+    library.add(tmp_path / "home", library.Entry("mine", "offside", str(published)))
+    assert len(looked) == len(set(looked)) == 12 + 9 + 3
+    looked.clear()
+    library.open_benchmark("mine", tmp_path / "home")
+    assert looked == []

@@ -9,8 +9,10 @@ from PIL import Image
 from tokenizers.processors import TemplateProcessing
 
 from backend.benchmarks.demo import DemoBenchmark
+from backend.benchmarks.item import BadRequest
 from backend.models.encoding import IGNORED, AnswerCut, Encoder
 from backend.models.loading import load
+from backend.runs.process import sentence
 
 CPU = torch.device("cpu")
 
@@ -161,3 +163,23 @@ def test_a_nul_in_an_answer_is_shown_and_not_kept(encoder: Encoder) -> None:
     ids = encoder.tokenizer("Bergen\x00 is\x00", add_special_tokens=False)["input_ids"]
     assert "\x00" in encoder.tokenizer.decode(ids), "the model can write one"
     assert encoder.decode(ids) == "Bergen\ufffd is\ufffd"
+
+
+@pytest.mark.parametrize("held", [b"", b"not a picture", None], ids=["empty", "text", "gone"])
+def test_a_picture_that_cannot_be_read_is_one_sentence_with_its_name(
+    encoder: Encoder, tmp_path: Path, held: bytes | None
+) -> None:
+    picture = tmp_path / "3.png"
+    if held is not None:
+        picture.write_bytes(held)
+    with pytest.raises(BadRequest) as refused:
+        encoder.encode("Who is this?", image=picture)
+    assert sentence(refused.value) == (f"the picture {picture} cannot be read; put a whole one in its place and resume")
+
+
+def test_a_picture_that_breaks_off_is_refused_by_name(encoder: Encoder, tmp_path: Path) -> None:
+    picture = tmp_path / "3.png"
+    Image.effect_noise((64, 64), 50).save(picture)
+    picture.write_bytes(picture.read_bytes()[:400])
+    with pytest.raises(BadRequest, match=r"3\.png cannot be read"):
+        encoder.encode("Who is this?", image=picture)
