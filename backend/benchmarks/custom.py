@@ -25,7 +25,17 @@ from PIL import Image
 
 from backend.benchmarks.archives import picture_members, unpack
 from backend.benchmarks.contents import Contents, TableBenchmark
-from backend.benchmarks.custom_rows import Columns, Place, Record, absent_columns, find_place, record_of, rows_of
+from backend.benchmarks.custom_rows import (
+    HOLDOUT,
+    Columns,
+    Place,
+    Record,
+    absent_columns,
+    faults_of_held_out,
+    find_place,
+    record_of,
+    rows_of,
+)
 from backend.benchmarks.item import BadRequest, Item, ItemSet, Person
 from backend.benchmarks.pictures import PictureStore, readable, suffix_of
 from backend.benchmarks.places import PICTURE_SUFFIXES, find_picture, relative_path
@@ -37,7 +47,6 @@ __all__ = ["Columns", "open_custom", "survey", "validate"]
 VERSION = "custom 1"
 SHARES = (5, 10, 15)
 FEWEST_FOR_SHARES = 20
-HOLDOUT = "holdout"
 _INDEX = "rows.json"
 _BLANK = "no-picture.png"
 
@@ -159,7 +168,7 @@ def _faults_together(place: Place, columns: Columns, records: Sequence[Record]) 
             if other.public_figure != record.public_figure:
                 is_one = "a public figure here, and not" if record.public_figure else "no public figure here, but"
                 note(record, f"{record.subject} is {is_one} in row {other.row.number}")
-    faults += _faults_of_held_out(records)
+    faults += faults_of_held_out(records)
     famous = _famous(records)
     if not records:
         faults.append(f"{place.shown} has no rows that can be read")
@@ -167,19 +176,6 @@ def _faults_together(place: Place, columns: Columns, records: Sequence[Record]) 
         faults.append(f"{place.shown} has no row of the set train about a private person: nothing could be forgotten")
     elif columns.image and all(record.image is None for record in records):
         faults.append(f"{place.shown}: the column {columns.image} holds no picture in any row")
-    return faults
-
-
-def _faults_of_held_out(records: Sequence[Record]) -> list[str]:
-    """Held-out people with rows of other sets, which might be taught, and those who must also be public figures."""
-    held_out = {record.subject: record.row.number for record in reversed(records) if record.set == HOLDOUT}
-    faults = []
-    for record in records:
-        if record.subject in held_out and record.set != HOLDOUT:
-            told = f"{record.subject} is held out in row {held_out[record.subject]} and {record.set} here"
-            faults.append(str(record.row.fault(f"{told}; make all of their rows holdout, or none")))
-        elif record.set == HOLDOUT and record.public_figure:
-            faults.append(str(record.row.fault(f"{record.subject} is held out and a public figure; choose one")))
     return faults
 
 
