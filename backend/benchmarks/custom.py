@@ -19,11 +19,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
-from zipfile import ZipFile, ZipInfo
+from zipfile import ZipInfo
 
 from PIL import Image
 
-from backend.benchmarks.archives import picture_members, unpack
+from backend.benchmarks.archives import picture_members, unpack, unreadable
 from backend.benchmarks.contents import Contents, TableBenchmark
 from backend.benchmarks.custom_rows import (
     HOLDOUT,
@@ -56,8 +56,7 @@ def open_custom(
 ) -> TableBenchmark:
     """The benchmark in a table; pictures that are packed are written below `home` the first time.
 
-    With `look` the header of every picture that is a file is read, as is wanted once, when a set is added.
-
+    With `look` the header of every picture is read, as is wanted once, when a set is added.
     Raises `BadRequest` with the first fault and how many more there are; nothing is written then.
     """
     place = find_place(source)
@@ -117,8 +116,7 @@ def _fingerprint(place: Place, columns: Columns) -> str:
 def _read(
     place: Place, columns: Columns, store: PictureStore | None, *, look: bool = False
 ) -> tuple[list[Record], list[str]]:
-    """Records and faults. With a store that is not there yet, packed pictures are written and kept if all is well;
-    with `look`, a picture whose header cannot be read is a fault."""
+    """Records and faults. With a store that is not there yet, packed pictures are written and kept if all is well."""
     faults = absent_columns(place, columns)
     if faults:
         return [], faults
@@ -242,10 +240,8 @@ class _Album:
         broken = [path for path in self.named if isinstance(path, Path) and not readable(path)]
         faults = [(self.named[path], shown_path(path, self.place.root)) for path in broken]
         for archive in dict.fromkeys(archive for archive, _ in self.wanted.values()):
-            with ZipFile(archive) as opened:
-                for name, (found, member) in self.wanted.items():
-                    if found == archive and not _readable_member(opened, member):
-                        faults.append((self.named[name], f"{name} in {archive.name}"))
+            members = [member for found, member in self.wanted.values() if found == archive]
+            faults += [(self.named[name], f"{name} in {archive.name}") for name in unreadable(archive, members)]
         return [str(row.fault(f"the picture {name} cannot be read as a picture")) for row, name in faults]
 
     @property
@@ -297,11 +293,6 @@ class _Album:
         self.seen.add(digest)
         self.cells[str(index)] = f"{digest}{suffix}"
         return self._folder / f"{digest}{suffix}"
-
-
-def _readable_member(archive: ZipFile, member: ZipInfo) -> bool:
-    with archive.open(member) as packed:
-        return readable(packed)
 
 
 def _album(place: Place, columns: Columns, store: PictureStore | None) -> _Album:
