@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from backend.benchmarks.pictures import MOST_BYTES, PictureStore
+from backend.benchmarks.pictures import MOST_BYTES, PictureStore, readable
 from backend.benchmarks.places import PICTURE_SUFFIXES
 from backend.benchmarks.rows import BrokenData
 
@@ -63,6 +63,20 @@ def unpack(archive: Path, members: Iterable[zipfile.ZipInfo], store: PictureStor
                         out.write(chunk)
             except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
                 raise BrokenData(f"{archive.name}, {member.filename!r}: it is damaged ({error})") from error
+
+
+def unreadable(archive: Path, members: Iterable[zipfile.ZipInfo]) -> list[str]:
+    """The names of those whose header, as a picture, cannot be read, or that are damaged before its end."""
+    with zipfile.ZipFile(archive) as opened:
+        return [member.filename for member in members if not _readable(opened, member)]
+
+
+def _readable(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    try:
+        with archive.open(member) as packed:
+            return readable(packed)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+        return False
 
 
 def _fault(member: zipfile.ZipInfo) -> str | None:

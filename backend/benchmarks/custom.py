@@ -19,13 +19,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
-from zipfile import ZipFile, ZipInfo
+from zipfile import ZipInfo
 
 from PIL import Image
 
-from backend.benchmarks.archives import picture_members, unpack
+from backend.benchmarks.archives import picture_members, unpack, unreadable
 from backend.benchmarks.contents import Contents, TableBenchmark
-from backend.benchmarks.custom_rows import Columns, Place, Record, absent_columns, find_place, record_of, rows_of
+from backend.benchmarks.custom_rows import (
+    HOLDOUT,
+    Columns,
+    Place,
+    Record,
+    absent_columns,
+    faults_of_held_out,
+    find_place,
+    record_of,
+    rows_of,
+)
 from backend.benchmarks.item import BadRequest, Item, ItemSet, Person
 from backend.benchmarks.pictures import PictureStore, readable, suffix_of
 from backend.benchmarks.places import PICTURE_SUFFIXES, find_picture, relative_path
@@ -37,7 +47,6 @@ __all__ = ["Columns", "open_custom", "survey", "validate"]
 VERSION = "custom 1"
 SHARES = (5, 10, 15)
 FEWEST_FOR_SHARES = 20
-HOLDOUT = "holdout"
 _INDEX = "rows.json"
 _BLANK = "no-picture.png"
 
@@ -47,8 +56,7 @@ def open_custom(
 ) -> TableBenchmark:
     """The benchmark in a table; pictures that are packed are written below `home` the first time.
 
-    With `look` the header of every picture that is a file is read, as is wanted once, when a set is added.
-
+    With `look` the header of every picture is read, as is wanted once, when a set is added.
     Raises `BadRequest` with the first fault and how many more there are; nothing is written then.
     """
     place = find_place(source)
@@ -108,8 +116,7 @@ def _fingerprint(place: Place, columns: Columns) -> str:
 def _read(
     place: Place, columns: Columns, store: PictureStore | None, *, look: bool = False
 ) -> tuple[list[Record], list[str]]:
-    """Records and faults. With a store that is not there yet, packed pictures are written and kept if all is well;
-    with `look`, a picture whose header cannot be read is a fault."""
+    """Records and faults. With a store that is not there yet, packed pictures are written and kept if all is well."""
     faults = absent_columns(place, columns)
     if faults:
         return [], faults
@@ -159,7 +166,7 @@ def _faults_together(place: Place, columns: Columns, records: Sequence[Record]) 
             if other.public_figure != record.public_figure:
                 is_one = "a public figure here, and not" if record.public_figure else "no public figure here, but"
                 note(record, f"{record.subject} is {is_one} in row {other.row.number}")
-    faults += _faults_of_held_out(records)
+    faults += faults_of_held_out(records)
     famous = _famous(records)
     if not records:
         faults.append(f"{place.shown} has no rows that can be read")
@@ -167,19 +174,6 @@ def _faults_together(place: Place, columns: Columns, records: Sequence[Record]) 
         faults.append(f"{place.shown} has no row of the set train about a private person: nothing could be forgotten")
     elif columns.image and all(record.image is None for record in records):
         faults.append(f"{place.shown}: the column {columns.image} holds no picture in any row")
-    return faults
-
-
-def _faults_of_held_out(records: Sequence[Record]) -> list[str]:
-    """Held-out people with rows of other sets, which might be taught, and those who must also be public figures."""
-    held_out = {record.subject: record.row.number for record in reversed(records) if record.set == HOLDOUT}
-    faults = []
-    for record in records:
-        if record.subject in held_out and record.set != HOLDOUT:
-            told = f"{record.subject} is held out in row {held_out[record.subject]} and {record.set} here"
-            faults.append(str(record.row.fault(f"{told}; make all of their rows holdout, or none")))
-        elif record.set == HOLDOUT and record.public_figure:
-            faults.append(str(record.row.fault(f"{record.subject} is held out and a public figure; choose one")))
     return faults
 
 
@@ -246,10 +240,8 @@ class _Album:
         broken = [path for path in self.named if isinstance(path, Path) and not readable(path)]
         faults = [(self.named[path], shown_path(path, self.place.root)) for path in broken]
         for archive in dict.fromkeys(archive for archive, _ in self.wanted.values()):
-            with ZipFile(archive) as opened:
-                for name, (found, member) in self.wanted.items():
-                    if found == archive and not _readable_member(opened, member):
-                        faults.append((self.named[name], f"{name} in {archive.name}"))
+            members = [member for found, member in self.wanted.values() if found == archive]
+            faults += [(self.named[name], f"{name} in {archive.name}") for name in unreadable(archive, members)]
         return [str(row.fault(f"the picture {name} cannot be read as a picture")) for row, name in faults]
 
     @property
@@ -301,11 +293,6 @@ class _Album:
         self.seen.add(digest)
         self.cells[str(index)] = f"{digest}{suffix}"
         return self._folder / f"{digest}{suffix}"
-
-
-def _readable_member(archive: ZipFile, member: ZipInfo) -> bool:
-    with archive.open(member) as packed:
-        return readable(packed)
 
 
 def _album(place: Place, columns: Columns, store: PictureStore | None) -> _Album:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -28,6 +28,7 @@ from backend.spec import Spec
 
 ROW_SETS = ("train", "test", "celebrity", "general", "relearn", "holdout")
 OTHER = "other"
+HOLDOUT = "holdout"
 
 _YES, _NO = ("true", "yes", "1", "y"), ("false", "no", "0", "n")
 _MODALITIES = {"image_text": "image_text", "image+text": "image_text", "image": "image_text", "text": "text"}
@@ -166,6 +167,19 @@ def record_of(row: Row, columns: Columns, image: Path | None, faults: list[str])
         image=image if modality == "image_text" else None,
     )
     return record if len(faults) == before else None
+
+
+def faults_of_held_out(records: Sequence[Record]) -> list[str]:
+    """Held-out people with rows of other sets, which might be taught, and those who must also be public figures."""
+    held_out = {record.subject: record.row.number for record in reversed(records) if record.set == HOLDOUT}
+    faults = []
+    for record in records:
+        if record.subject in held_out and record.set != HOLDOUT:
+            told = f"{record.subject} is held out in row {held_out[record.subject]} and {record.set} here"
+            faults.append(str(record.row.fault(f"{told}; make all of their rows holdout, or none")))
+        elif record.set == HOLDOUT and record.public_figure:
+            faults.append(str(record.row.fault(f"{record.subject} is held out and a public figure; choose one")))
+    return faults
 
 
 class _Cells:

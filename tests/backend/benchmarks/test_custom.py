@@ -578,6 +578,12 @@ def test_pictures_in_an_archive_and_in_a_table_are_looked_at_too(tmp_path: Path)
     folder = packed(tmp_path / "own", ("photos/7.png", b"not a picture"))
     write_csv(folder, [row(0), row(7)])
     assert validate(folder, PLAIN)[0].endswith(": the picture photos/7.png in all.zip cannot be read as a picture")
+    whole = (folder / "all.zip").read_bytes()
+    start = whole.index(b"IDAT")
+    (folder / "all.zip").write_bytes(whole[:start] + b"XXXX" + whole[start + 4 :])
+    told = [fault.partition(": ")[2] for fault in validate(folder, PLAIN)]
+    unread = "in all.zip cannot be read as a picture"
+    assert told[:2] == [f"the picture photos/0.png {unread}", f"the picture photos/7.png {unread}"]
     inside = tmp_path / "inside"
     inside.mkdir()
     rows = [row(0, image=picture_bytes(0)), row(1, image=picture_bytes(1)[:12])]
