@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -207,9 +208,15 @@ def _tally(unit: AttackUnit) -> Tally:
 
 def _drawn_means(tables: Sequence[Floats], seed: int = 0) -> list[Floats]:
     """The mean leak in each of `DRAWS` draws of people, for tables (people, 2) whose rows are the same people."""
-    people = len(tables[0])
-    times = np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=DRAWS).astype(float)
+    times = _times(len(tables[0]), seed)
     return [(times @ table[:, 0]) / (times @ table[:, 1]) for table in tables]
+
+
+@lru_cache(maxsize=32)
+def _times(people: int, seed: int) -> Floats:
+    """How often each of the people is drawn, (draws, people): the same for every attack on them."""
+    drawn = np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=DRAWS)
+    return drawn.astype(float)
 
 
 def family_title(family: str) -> str:

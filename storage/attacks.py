@@ -48,11 +48,23 @@ def write_unit(
         insert_or_ignore(session, Transcript, said)
 
 
-def units(engine: Engine, run_ids: Sequence[str]) -> list[AttackUnit]:
-    """All units of these runs, by run, attack, strength and role."""
+def sizes(engine: Engine, run_ids: Sequence[str]) -> dict[str, tuple[int, float]]:
+    """How many units each of these runs has and how many seconds they took, which tells when there are more; runs
+    without units are left out."""
+    statement = (
+        select(AttackUnit.run_id, func.count(), func.sum(AttackUnit.seconds))
+        .where(AttackUnit.run_id.in_(list(run_ids)))
+        .group_by(AttackUnit.run_id)
+    )
+    with reading(engine) as session:
+        return {run: (count, seconds) for run, count, seconds in session.execute(statement)}
+
+
+def units(engine: Engine, run_ids: Sequence[str], without: Sequence[str] = ()) -> list[AttackUnit]:
+    """All units of these runs, but those of the attacks `without`, by run, attack, strength and role."""
     statement = (
         select(AttackUnit)
-        .where(AttackUnit.run_id.in_(list(run_ids)))
+        .where(AttackUnit.run_id.in_(list(run_ids)), AttackUnit.attack.not_in(list(without)))
         .order_by(AttackUnit.run_id, AttackUnit.attack, AttackUnit.strength, AttackUnit.role)
     )
     with reading(engine) as session:

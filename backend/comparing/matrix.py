@@ -7,7 +7,7 @@ a matrix reads hundreds of runs. Of a checkpoint the newest attack run on the sa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, select
@@ -20,6 +20,8 @@ from storage.tables import AttackUnit
 
 Unit = tuple[str, float, str, float | None]
 """Attack, strength, role, leak rate."""
+Shares = Mapping[str, float]
+"""Leak rate by role."""
 
 
 @dataclass(frozen=True)
@@ -61,28 +63,37 @@ def attack_runs(seen: Snapshot, found: Iterable[Model], benchmark: str, whom: st
 def attacked(engine: Engine, seen: Snapshot, found: Sequence[Model], benchmark: str, whom: str) -> list[Attacked]:
     """The models on which an attack was carried out, the worst off first."""
     by_model = attack_runs(seen, found, benchmark, whom)
-    units = _units(engine, list(by_model.values()))
+    units, plain = _units(engine, list(by_model.values())), _plainly(engine, list(by_model.values()))
     made = []
     for model in found:
         run = by_model.get(model.run)
-        attacks = by_attack(units.get(run, ()), run) if run else {}
+        attacks = by_attack(units.get(run, ()), run, plain.get(run)) if run else {}
         if attacks and run:
             made.append(Attacked(model, run, attacks, max(attacks.values(), key=lambda worst: worst.excess)))
     return sorted(made, key=lambda one: one.worst.excess, reverse=True)
 
 
-def by_attack(units: Iterable[Unit], run: str) -> dict[str, Worst]:
-    """Each attack that could be made on the unlearned model, at its worst strength; asking plainly is none."""
+def by_attack(units: Iterable[Unit], run: str, asked: Mapping[str, Shares] | None = None) -> dict[str, Worst]:
+    """Each attack that could be made on the unlearned model, at its worst strength; asking plainly is none.
+
+    `asked` are the plain leaks of each modality: an attack on pictures is held against plain questions with a picture.
+    """
     leaks: dict[tuple[str, float], dict[str, float]] = defaultdict(dict)
     for attack, strength, role, value in units:
         if value is not None:
             leaks[attack, strength][role] = value
     plain = leaks.get((PLAIN.name, 0.0), {})
     found: dict[str, Worst] = {}
+    trivial = {one for one in leaks if one[0] in KNOWN and one[1] in KNOWN[one[0]].trivial}
+    telling = {name for name, strength in leaks if (name, strength) not in trivial}
     for (attack, strength), by_role in leaks.items():
         if attack == PLAIN.name or "unlearned" not in by_role:
             continue
-        one = _worst(attack, strength, by_role, plain, run)
+        if (attack, strength) in trivial and attack in telling:
+            continue
+        modalities = KNOWN[attack].modalities if attack in KNOWN else ()
+        alike = asked.get(modalities[0], {}) if asked and len(modalities) == 1 else {}
+        one = _worst(attack, strength, by_role, alike or plain, run)
         if attack not in found or one.excess > found[attack].excess:
             found[attack] = one
     return found
@@ -97,7 +108,7 @@ def columns(found: Iterable[Attacked]) -> list[tuple[str, str]]:
     return [(name, _title(name)) for name in sorted(most, key=lambda name: -most[name])]
 
 
-def _worst(attack: str, strength: float, by_role: dict[str, float], plain: dict[str, float], run: str) -> Worst:
+def _worst(attack: str, strength: float, by_role: Shares, plain: Shares, run: str) -> Worst:
     leak, control = by_role["unlearned"], by_role.get("control")
     before, original = plain.get("unlearned"), plain.get("original")
     known = KNOWN.get(attack)
@@ -126,4 +137,16 @@ def _units(engine: Engine, run_ids: Sequence[str]) -> dict[str, list[Unit]]:
             select(*columns).where(AttackUnit.run_id.in_(run_ids))
         ):
             found[run_id].append((attack, strength, role, value))
+    return found
+
+
+def _plainly(engine: Engine, run_ids: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:
+    """What leaked when asked plainly, by run, modality and role."""
+    found: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    columns = (AttackUnit.run_id, AttackUnit.role, AttackUnit.detail["modality"])
+    statement = select(*columns).where(AttackUnit.run_id.in_(run_ids), AttackUnit.attack == PLAIN.name)
+    with reading(engine) as session:
+        for run_id, role, tallies in session.execute(statement):
+            for modality, (leaked, asked) in (tallies or {}).items():
+                found[run_id][modality][role] = leaked / asked
     return found

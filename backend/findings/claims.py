@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.findings.evidence import Case, Cell
+from backend.findings.evidence import RELEARNT, RUMOUR, Case, Cell
 from backend.findings.finding import Claim, Verdict, Witness
 from backend.suites import PLAIN
 
@@ -19,8 +19,6 @@ CLEARLY = 0.1
 HALF = 0.5
 FEWEST_RUNS = 5
 DRAWS = 2000
-RUMOUR = "print_rumour"
-RELEARNT = ("relearn_forget", "relearn_forget_16")
 
 
 def figure(value: float) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Engine
@@ -18,13 +17,19 @@ from sqlalchemy import Engine
 from backend.attack_report import reckon
 from backend.comparing import models
 from backend.comparing.models import Model, Snapshot
+from backend.suites import KNOWN
 from storage import attacks, results
-from storage.tables import AttackUnit
 
 OPEN = ("generation", "caption", "name", "cloze")
 Cell = Mapping[str, Any]
 Table = Sequence[Mapping[str, Any]]
-TABLES_KEPT = 256
+TABLES_KEPT = 4000
+RUMOUR = "print_rumour"
+RELEARNT = ("relearn_forget", "relearn_forget_16")
+SPEAKING = ("plain", "prompt")
+"""Families of which every attack speaks to a claim."""
+SILENT = tuple(name for name, one in KNOWN.items() if one.family not in SPEAKING and name not in (RUMOUR, *RELEARNT))
+"""Attacks that speak to none."""
 
 
 @dataclass(frozen=True)
@@ -102,25 +107,21 @@ def _attacks(engine: Engine, seen: Snapshot, on: set[str | None]) -> dict[str, d
     made = {
         run.id: run.parent for run in seen.runs.values() if run.kind == "attack" and run.parent and run.parent in on
     }
-    by_run: dict[str, list[AttackUnit]] = defaultdict(list)
-    for unit in attacks.units(engine, sorted(made)):
-        by_run[unit.run_id].append(unit)
     found: dict[str, dict[str, Table]] = defaultdict(dict)
-    for run, units in by_run.items():
-        found[str(made[run])][run] = _table(_Units(run, len(units), sum(unit.seconds for unit in units), tuple(units)))
+    for run, (count, seconds) in sorted(attacks.sizes(engine, sorted(made)).items()):
+        found[str(made[run])][run] = _table(engine, run, count, seconds)
     return found
 
 
-@dataclass(frozen=True)
-class _Units:
-    """The units of an attack run, told apart by run, number and seconds: a table takes a thousand draws an attack."""
-
-    run: str
-    count: int
-    seconds: float
-    units: tuple[AttackUnit, ...] = field(compare=False, hash=False)
+_tables: dict[tuple[str, str, int, float], Table] = {}
+"""By lab, run, number of units and their seconds: a table takes a thousand draws an attack, and seldom changes."""
 
 
-@lru_cache(maxsize=TABLES_KEPT)
-def _table(of: _Units) -> Table:
-    return reckon(of.units)
+def _table(engine: Engine, run: str, count: int, seconds: float) -> Table:
+    key = (str(engine.url), run, count, seconds)
+    if key not in _tables:
+        if len(_tables) >= TABLES_KEPT:
+            _tables.clear()
+        rows = reckon(attacks.units(engine, [run], without=SILENT))
+        _tables[key] = [{name: value for name, value in row.items() if name != "curve"} for row in rows]
+    return _tables[key]

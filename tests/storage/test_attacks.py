@@ -26,6 +26,13 @@ def unit(**changes: Any) -> dict[str, Any]:
     return {"attack": "plain", "role": "unlearned", "value": 0.5, "n": 2, "people": 1} | changes
 
 
+def test_some_units_are_left_out_and_runs_say_how_many_they_have(engine: Engine, run: Run) -> None:
+    for name, seconds in (("plain", 1.5), ("pgd", 2.0)):
+        attacks.write_unit(engine, run.id, unit(attack=name, seconds=seconds))
+    assert [one.attack for one in attacks.units(engine, [run.id], without=["pgd"])] == ["plain"]
+    assert attacks.sizes(engine, [run.id, "other"]) == {run.id: (2, 3.5)}
+
+
 def test_a_unit_comes_back_with_what_was_said(engine: Engine, run: Run) -> None:
     attacks.write_unit(engine, run.id, unit(seconds=2.5), [said("a"), said("b", True), said("c", None)])
     (kept,) = attacks.units(engine, [run.id])

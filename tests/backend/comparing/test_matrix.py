@@ -7,7 +7,7 @@ import random
 import pytest
 from sqlalchemy import Engine
 
-from backend.attack_report import attack_report
+from backend.attack_report import attack_report, unit_figures
 from backend.comparing.matrix import attacked, by_attack, columns, recovered
 from backend.comparing.models import models, snapshot
 from storage import attacks
@@ -78,5 +78,29 @@ def test_the_figures_are_those_of_the_attack_runs_own_table(engine: Engine, made
     for name, row in report.items():
         own = found.by_attack[name]
         assert (own.leak, own.control) == (row["unlearned"], row["control"])
-        assert own.recovery == row["recovery"] and own.excess == pytest.approx(row["gap"])
+        assert own.recovery == pytest.approx(row["recovery"]) and own.excess == pytest.approx(row["gap"])
     assert found.worst.attack == next(iter(report))
+
+
+def test_so_are_those_of_pictures_and_of_an_adapter_that_was_taken_off(engine: Engine, made: Make) -> None:
+    """The pictures were forgotten and the text was not; at ×0 the model is the original, which is no finding."""
+    npo = made("unlearn", "NPO", scores=SCORES)
+    run = made("attack", "attack", npo)
+
+    def asked(attack: str, role: str, strength: float = 0.0, **leaks: tuple[float, float]) -> None:
+        said = [(person, kind, leak) for kind, pair in leaks.items() for person, leak in zip("ab", pair, strict=True)]
+        attacks.write_unit(engine, run.id, {"attack": attack, "role": role, "strength": strength, **unit_figures(said)})
+
+    asked("plain", "unlearned", image_text=(0, 0), text=(1, 1))
+    asked("plain", "original", image_text=(1, 1), text=(1, 1))
+    asked("flip", "unlearned", image_text=(1, 0))
+    asked("scale_back", "unlearned", 0.0, image_text=(1, 1), text=(1, 1))
+    asked("scale_back", "unlearned", 0.5, image_text=(0, 0), text=(1, 1))
+    seen = snapshot(engine)
+    (found,) = attacked(engine, seen, models(seen, "demo", "10"), "demo", "10")
+    report = {row["name"]: row for row in attack_report(engine, run.id)}
+    assert found.by_attack["flip"].recovery == report["flip"]["recovery"] == 0.5
+    assert found.by_attack["flip"].excess == 0.5, "without a control, beyond what is said plainly of a picture"
+    turned = found.by_attack["scale_back"]
+    assert (turned.recovery, turned.at) == (0.0, "at ×0.5") == (report["scale_back"]["recovery"], "at ×0.5")
+    assert found.worst.attack == "flip"
