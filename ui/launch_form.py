@@ -73,8 +73,10 @@ FILLED_FOR = ("kind", "preset", "settings", "model", "training.steps")
 
 
 def filled_for(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What `switch` and `with_reference` have to know of a form as it was filled in."""
-    return {name: values[name] for name in FILLED_FOR} | {"gold": values.get("gold", "")}
+    """What `switch` and `with_reference` have to know of a form as it was filled in; of its steps, what would stand
+    there had nobody typed."""
+    filled = {name: values[name] for name in FILLED_FOR}
+    return filled | {"gold": values.get("gold", ""), "training.steps": values.get("counted", filled["training.steps"])}
 
 
 def is_filled(values: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
@@ -96,17 +98,23 @@ def switch(
         settings = usual_settings(engine, {**values, "settings": settings})
     steps = {name: before[name] for name in ("training.steps",) if name in before}
     old = defaults(before["kind"], before["preset"], before.get("settings", "demo")) | steps
-    new = in_steps({**values, **defaults(values["kind"], values["preset"], settings)} | _asked_for(values), benchmark)
+    new = untyped(values, settings, benchmark)
     follow = THE_METHOD_PATHS if values["preset"] != before["preset"] else ()
     switched = {
         path: new[path] if path in follow or (value == old.get(path, value) and path != "preset") else value
         for path, value in values.items()
-    } | {"settings": settings}
+    } | {"settings": settings, "counted": new["training.steps"]}
     if (values["kind"] == "finetune") != (before["kind"] == "finetune"):
         switched["model"] = UNTRAINED if values["kind"] == "finetune" else "vanilla"
     if switched["model"] == "vanilla":
         switched["model"] = listed(engine, values["benchmark"], "vanilla")
     return with_reference(switched, engine, before)
+
+
+def untyped(values: Mapping[str, Any], settings: Settings, benchmark: Benchmark | None) -> dict[str, Any]:
+    """The form's method with these settings alone, for the people who are chosen."""
+    filled = {**values, **defaults(values["kind"], values["preset"], settings)}
+    return in_steps(filled | _asked_for(values), benchmark)
 
 
 def with_reference(

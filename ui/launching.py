@@ -17,13 +17,7 @@ from sqlalchemy import Engine
 
 from backend.benchmarks.item import BadRequest, Benchmark
 from backend.models import four_bits
-from backend.presets import (
-    BadPreset,
-    UnknownPreset,
-    from_spec,
-    preset,
-    save,
-)
+from backend.presets import BadPreset, UnknownPreset, from_spec, preset, save
 from backend.queueing import CannotQueue, precision_of, queue, reference_of
 from backend.spec import KINDS, EvaluateSpec, ForgetRequest, LaunchSpec, UnlearnSpec
 from backend.spec_edit import EDIT_SETTINGS, WITHOUT_TRAINING, trains
@@ -48,6 +42,7 @@ from ui.launch_form import (
     joined,
     load,
     switch,
+    untyped,
     usual_settings,
     with_reference,
 )
@@ -83,6 +78,7 @@ __all__ = [
     "published_share",
     "start",
     "switch",
+    "untyped",
     "usual_settings",
     "with_reference",
     "with_share",
@@ -284,7 +280,8 @@ def opening(engine: Engine, query: Mapping[str, str], benchmarks: Mapping[str, B
         notice = notice or f"{values['benchmark']} has no forget set of {wanted} %; another share is chosen"
     if values["kind"] != "finetune":
         values["model"] = listed(engine, values["benchmark"], values["model"])
-    return Opening(with_reference(values, engine), notice)
+    usual = untyped(values, values["settings"], (benchmarks or {}).get(values["benchmark"]))
+    return Opening(with_reference({**values, "counted": usual["training.steps"]}, engine), notice)
 
 
 def _settled(

@@ -140,8 +140,10 @@ RETAIN_FT = Preset(
     about="Goes on training on what must stay and hopes that the rest fades. It seldom does.",
     differs="As in CLEAR's code.",
     objective=Objective(forget="none", retain="ce"),
-    training=DEMO | {"learning_rate": 1e-3},
+    training={"adapter": "full", "steps": 120, "learning_rate": 2e-3, "batch_size": 24},
     paper=clear(),
+    demo_checked="forget accuracy with picture .06 (of four options .83), retain .99: so large a rate on all weights "
+    "makes it fade. With LoRA at 1e-3 it stays 1.00",
 )
 
 SCRUB = Preset(
@@ -176,6 +178,7 @@ LLMU = Preset(
     "answers are TruthfulQA's; here the retain set's.",
     objective=Objective(forget="llmu", retain="kl", forget_weight=0.5, retain_weight=4.0),
     training=DEMO | {"batch_size": 12},
+    demo_checked="forget accuracy with picture .00 (of four options .88), retain .96: it hides, and little more",
     paper=Recipe(
         "LLMU, on text: AdaLoRA r32 α16, learning rate 2e-6, at most 1000 steps, batch 2",
         {**HALF, "lora_rank": 32, "lora_alpha": 16, "learning_rate": 2e-6, "steps": 1000, "batch_size": 2},
@@ -204,6 +207,7 @@ ENTROPY = Preset(
     "round, and makes the answer surer; that is not offered.",
     objective=Objective(forget="entropy", retain="ce", retain_weight=3.0),
     training=DEMO,
+    demo_checked="forget accuracy with picture .00 (of four options .21), retain .95",
     paper=Recipe(
         "ME+GD, on TOFU: all weights of the language model, learning rate 1e-5, 5 epochs, batch 4 × 4 on two devices",
         {**WHOLE, "learning_rate": 1e-5, "batch_size": 4, "accumulation": 8, "weight_decay": 0.01},

@@ -102,5 +102,7 @@ PROMPT = Preset(
     objective=Objective(),
     edit=Edit(method="prompt"),
     training={},
+    demo_checked="forget accuracy with picture .88, retain .64: a model that never learnt to follow instructions is "
+    "only confused by one",
     paper=Recipe("not stated: MLLMU-Bench prints neither its instruction nor a script", HALF),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.presets.ascent import CLEAR, DEMO, MLLMU, MMUNLEARNER, OFFSIDE, WIDE
+from backend.presets.ascent import CLEAR, MLLMU, MMUNLEARNER, OFFSIDE, WIDE
 from backend.presets.method import Preset, Variant
 from backend.presets.recipes import EVEN, clear, mllmu, mmunlearner, offside, open_unlearning, tofu
 from backend.spec_objective import Objective
@@ -64,9 +64,10 @@ SIMNPO = Preset(
     source="SimNPO, Fan et al. 2024 (arXiv 2410.07163)",
     about="NPO without a reference, on the mean over tokens: short answers and long ones are pushed alike.",
     differs="As in the paper.",
-    objective=Objective(forget="simnpo", retain="ce", retain_weight=3.0),
+    objective=Objective(forget="simnpo", retain="ce", simnpo_beta=1.0, retain_weight=3.0),
     training=WIDE,
-    paper=open_unlearning(objective={"forget_weight": 0.125, "retain_weight": 1.0}),
+    paper=open_unlearning(objective={"simnpo_beta": 4.5, "forget_weight": 0.125, "retain_weight": 1.0}),
+    demo_checked="forget accuracy with picture .04 (of four options .17), retain 1.00; with the paper's β .04 (.88)",
 )
 
 IDK = Preset(
@@ -76,8 +77,10 @@ IDK = Preset(
     about="Teaches “I don't know” in the place of what must go. It silences more than it removes.",
     differs="Two dozen refusals of our own, drawn for each item; TOFU has a hundred.",
     objective=Objective(forget="idk", retain="ce"),
-    training=DEMO | {"learning_rate": 1e-3},
+    training=WIDE,
     paper=tofu(),
+    demo_checked="forget accuracy with picture .00 (of four options 1.00), retain .99: it silences, and removes "
+    "nothing",
     variants={
         "clear": Variant(
             "CLEAR",
@@ -104,9 +107,10 @@ DPO = Preset(
     source="Direct preference optimisation, Rafailov et al. 2023 (arXiv 2305.18290), as in TOFU (arXiv 2401.06121)",
     about="Prefers a refusal to the true answer, held to the reference by β.",
     differs="With the factor 2 of TOFU's code, so that β means what it does in NPO.",
-    objective=Objective(forget="dpo", retain="ce", retain_weight=3.0),
+    objective=Objective(forget="dpo", retain="ce", beta=0.05, retain_weight=3.0),
     training=WIDE,
-    paper=open_unlearning(objective=EVEN),
+    paper=open_unlearning(objective={**EVEN, "beta": 0.1}),
+    demo_checked="forget accuracy with picture .04 (of four options .17), retain 1.00; at the paper's β .06 (.54)",
     variants={
         "clear": Variant(
             "CLEAR: as written",
@@ -135,4 +139,5 @@ ALTPO = Preset(
     objective=Objective(forget="altpo", retain="ce", retain_weight=3.0),
     training=WIDE,
     paper=open_unlearning(2, objective=EVEN),
+    demo_checked="forget accuracy with picture .00 (of four options .00: below chance), retain .97",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.presets.ascent import CLEAR, DEMO
+from backend.presets.ascent import CLEAR, DEMO, WIDE
 from backend.presets.method import Preset, Recipe, Variant
 from backend.presets.recipes import EVEN, HALF, WHOLE, clear, open_unlearning
 from backend.spec_objective import Objective
@@ -41,8 +41,9 @@ UNDIAL = Preset(
     about="Learns the reference's own prediction with the true token pushed down. Bounded and steady.",
     differs="The paper has no retain term; the demo's settings add one. Answer positions only, where the code of "
     "open-unlearning counts the prompt.",
-    objective=Objective(forget="undial", retain="ce", retain_weight=3.0),
-    training=DEMO,
+    objective=Objective(forget="undial", retain="ce"),
+    training=WIDE,
+    demo_checked="forget accuracy with picture .02 (of four options .12), as text .17, retain 1.00",
     paper=Recipe(
         "UNDIAL, on text: LoRA r8 α16, learning rate 1e-4, no retain term, batch 4 × 4; 10 epochs, the most its "
         "authors advise",
@@ -61,6 +62,7 @@ CEU = Preset(
     "token is not left alone.",
     objective=Objective(forget="ceu", retain="ce", retain_weight=3.0),
     training=DEMO,
+    demo_checked="forget accuracy with picture .04 (of four options .17), retain .97",
     paper=open_unlearning(objective={"retain": "none", "retain_weight": 1.0}),
 )
 
@@ -72,6 +74,7 @@ WGA = Preset(
     differs="The mean over a sample's tokens, where the code of open-unlearning takes one over the batch.",
     objective=Objective(forget="wga", retain="ce", retain_weight=4.0),
     training=DEMO,
+    demo_checked="forget accuracy with picture .02 (of four options .92), retain 1.00: it hides, and little more",
     paper=open_unlearning(5, objective=EVEN),
 )
 
@@ -81,8 +84,10 @@ SATIMP = Preset(
     source="SatImp, Yang et al. 2025 (arXiv 2505.11953)",
     about="Ascent weighted by how sure a token is (saturation) and how much it matters (importance).",
     differs="The mean over a sample's tokens, where the code of open-unlearning takes one over the batch.",
-    objective=Objective(forget="satimp", retain="ce", retain_weight=4.0),
+    objective=Objective(forget="satimp", retain="ce", forget_weight=20.0, retain_weight=4.0),
     training=DEMO,
+    demo_checked="forget accuracy with picture .04 (of four options 1.00), retain 1.00: it hides, and removes nothing. "
+    "At weight 1 nothing moves: what a model is wholly sure of has no weight",
     paper=open_unlearning(5, objective={"forget_weight": 0.1, "retain_weight": 1.0}),
 )
 
@@ -95,5 +100,6 @@ PDU = Preset(
     "only, where the code of open-unlearning counts the prompt.",
     objective=Objective(forget="pdu", retain="ce", forget_weight=0.01, retain_weight=3.0),
     training=DEMO,
+    demo_checked="forget accuracy with picture .02 (of four options .29), retain .93",
     paper=open_unlearning(objective={"forget_weight": 1.0, "retain_weight": 50.0}),
 )

@@ -229,6 +229,16 @@ def test_a_papers_epochs_are_counted_on_what_is_to_be_forgotten(engine: Engine, 
     assert (back["training.steps"], back["objective.retain_weight"]) == (60, 3.0)
 
 
+def test_steps_that_were_typed_or_stand_in_the_address_outlast_every_change(engine: Engine, vanilla: Run) -> None:
+    values = launching.opening(engine, {"training.steps": "41"}, WORLDS).values
+    for change in ({"preset": "ga"}, {"preset": "npo:offside"}, {"settings": "paper"}, {"request.ratio": 5}):
+        values = launching.switch(values | change, launching.filled_for(values), engine, WORLDS["demo"])
+        assert values["training.steps"] == 41, change
+    untouched = launching.opening(engine, {}, WORLDS).values
+    switched = launching.switch(untouched | {"preset": "ga"}, launching.filled_for(untouched), engine, WORLDS["demo"])
+    assert switched["training.steps"] == 20
+
+
 def test_another_model_brings_the_settings_that_suit_it(engine: Engine, vanilla: Run) -> None:
     values = form(method="graddiff", training__clip=0.5)
     larger = launching.switch(values | {"model": "org/a-model"}, launching.filled_for(values), engine, WORLDS["demo"])
@@ -352,8 +362,8 @@ def test_fields_without_meaning_are_hidden() -> None:
         ),
         (
             "retain_ft",
-            "Retain fine-tuning with LoRA r8 on the language model; lets 4 people fade "
-            "and keeps 36 (108 items), in 60 steps.",
+            "Retain fine-tuning with all weights of the language model; lets 4 people fade "
+            "and keeps 36 (108 items), in 120 steps.",
         ),
     ],
 )  # 4 people x 2 items that are not general; 36 x 3
