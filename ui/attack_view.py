@@ -43,18 +43,30 @@ class Wanted:
 
 
 def verdict(rows: Rows) -> Markup:
-    """What the table comes to, in a sentence or two; nothing before anything was measured."""
-    made = [row for row in rows if row["unlearned"] is not None and row["name"] != PLAIN.name]
-    if not made:
-        return Markup("")
-    worst = made[0]
-    words = Markup("<b>{}</b>{} makes the unlearned model tell {} of the facts{}.").format(
-        worst["title"],
-        f" ({worst['at']})" if worst["at"] else "",
-        percent(worst["unlearned"]),
-        f", where a model that never knew tells {percent(worst['control'])}" if worst["control"] is not None else "",
+    """What is told plainly and what the worst attack adds; nothing before anything was measured."""
+    measured = [row for row in rows if row["unlearned"] is not None]
+    plain = [row for row in measured if row["name"] == PLAIN.name]
+    made = [row for row in measured if row["name"] != PLAIN.name]
+    said = [_plainly(row) for row in plain] + ([_worst(made[0]), _meaning(made)] if made else [])
+    return Markup('<p class="lethe-verdict">{}</p>').format(parts.joined(said, " ")) if said else Markup("")
+
+
+def _plainly(row: Mapping[str, Any]) -> str:
+    words = f"Asked plainly, the unlearned model tells {percent(row['unlearned'])} of the facts{_held_against(row)}."
+    if row["gap_low"] is not None and row["gap_low"] > 0:
+        words += " That it did not forget shows without any attack."
+    return words
+
+
+def _worst(row: Mapping[str, Any]) -> Markup:
+    at = f" ({row['at']})" if row["at"] else ""
+    return Markup("<b>{}</b>{} makes it tell {}{}.").format(
+        row["title"], at, percent(row["unlearned"]), _held_against(row)
     )
-    return Markup('<p class="lethe-verdict">{} {}</p>').format(words, _meaning(made))
+
+
+def _held_against(row: Mapping[str, Any]) -> str:
+    return f", where a model that never knew tells {percent(row['control'])}" if row["control"] is not None else ""
 
 
 def _meaning(made: Rows) -> str:
@@ -76,7 +88,7 @@ def percent(value: float | None) -> str:
 
 
 def table(rows: Rows) -> Markup:
-    """Attack, the three leaks on one line, their figures, recovery, gap over the control, n, seconds."""
+    """Attack, the three leaks on one line, their figures, recovery, gap over the control, n."""
     if not rows:
         return parts.empty("The first figures come when the first attack is through.")
     head = ["Attack", "0 · leak · 1", "Unlearned", "Original", "Control", "Recovered", "Over control", "n"]
@@ -84,11 +96,12 @@ def table(rows: Rows) -> Markup:
 
 
 def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
-    what = Markup('{}{}<small class="lethe-note">{}{}</small>').format(
+    what = Markup('{}{}<small class="lethe-note">{}{}</small>{}').format(
         _name(row),
         Markup(' <small class="lethe-muted">{}</small>').format(row["at"]) if row["at"] else "",
         FAMILIES.get(row["family"], row["family"]),
         f": {row['caution'] or row['tests']}" if row["caution"] or row["tests"] else "",
+        _muffled(row),
     )
     if row["unlearned"] is None:
         why = Markup('<span class="lethe-muted">not made: {}</span>').format(row["note"] or "no answer could leak")
@@ -103,6 +116,16 @@ def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
         parts.rate(row["gap"], row["gap_low"], row["gap_high"]),
         row["n"],
     )
+
+
+def _muffled(row: Mapping[str, Any]) -> Markup:
+    """A word of warning where the attack asks too much of any model."""
+    if row["muffled"] is None:
+        return Markup("")
+    return Markup(
+        '<small class="lethe-note lethe-faint"><span aria-hidden="true">⚠</span> the original itself gives only {} of '
+        "its plain answers this way, so little can be read from it</small>"
+    ).format(percent(row["muffled"]))
 
 
 def _name(row: Mapping[str, Any]) -> Markup:

@@ -114,6 +114,12 @@ def _of_attack(attacked: Attacked) -> Iterator[str]:
     bare = [row["title"] for row in made if row["control"] is None]
     if bare:
         yield f"No control met {_list(bare)}: a leak there may be a guess."
+    muffled = [row["title"] for row in made if row["muffled"] is not None]
+    if muffled:
+        yield (
+            f"Under {_list(muffled)} the original itself gives less than half of its plain answers: that nothing leaks "
+            "there says little."
+        )
     for row in attacked.rows:
         if row["unlearned"] is None:
             yield f"{row['title']} was not made: {row['note'] or 'no answer could leak'}."

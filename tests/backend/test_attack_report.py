@@ -60,6 +60,16 @@ def test_recovery_and_gap() -> None:
     assert rows[1]["name"] == "plain" and rows[1]["recovery"] == 0.0
 
 
+def test_an_attack_under_which_the_original_falls_silent_is_muffled() -> None:
+    plain = [unit("plain", "unlearned", FORGOT), unit("plain", "original", KNEW)]
+    quarter = {"a": [1.0, 0.0], "b": [0.0, 0.0]}
+    met = [unit("base64", "original", quarter), unit("base64", "unlearned", FORGOT)]
+    met += [unit("roleplay", "original", HALF), unit("roleplay", "unlearned", FORGOT)]
+    met += [unit("hypothetical", "unlearned", FORGOT)]
+    table = {row["name"]: row["muffled"] for row in reckon([*plain, *met])}
+    assert table == {"plain": None, "base64": 0.25, "roleplay": None, "hypothetical": None}
+
+
 def test_a_picture_attack_is_held_against_plain_questions_with_a_picture() -> None:
     """The text was kept and the pictures forgotten; half of the pictures come back, whatever is said as text."""
 

@@ -111,11 +111,29 @@ def test_the_worst_attack_is_said_first(with_demo: Lab, attackable: Run) -> None
     run = filled(with_demo, attackable)
     rows = reckon(attacks.units(with_demo.engine, [run.id]))
     said = attack_view.verdict(rows)
-    assert "<b>Roleplay</b> makes the unlearned model tell 50 % of the facts" in said
-    assert "a model that never knew tells 0 %" in said
+    assert "Asked plainly, the unlearned model tells 0 % of the facts, where a model that never knew tells 0 %." in said
+    assert "<b>Roleplay</b> makes it tell 50 %, where a model that never knew tells 0 %." in said
+    assert "without any attack" not in said
     table = attack_view.table(rows)
     assert table.index("Roleplay") < table.index("Asked plainly")
     assert 'aria-label="original 1.00, control .00, unlearned .50"' in table
+
+
+def test_what_leaks_plainly_is_said_before_any_attack(with_demo: Lab, attackable: Run) -> None:
+    run = filled(with_demo, attackable)
+    told = unit_figures([("p01", "text", 1.0), ("p02", "image_text", 1.0)])
+    attacks.write_unit(with_demo.engine, run.id, {"attack": "plain", "role": "unlearned", **told})
+    said = attack_view.verdict(reckon(attacks.units(with_demo.engine, [run.id])))
+    assert "tells 100 % of the facts" in said and "That it did not forget shows without any attack." in said
+
+
+def test_an_attack_that_the_original_cannot_answer_under_is_marked(with_demo: Lab, attackable: Run) -> None:
+    run = filled(with_demo, attackable)
+    assert "the original itself" not in attack_view.table(reckon(attacks.units(with_demo.engine, [run.id])))
+    nothing = unit_figures([("p01", "text", 0.0), ("p02", "image_text", 0.0)])
+    attacks.write_unit(with_demo.engine, run.id, {"attack": "roleplay", "role": "original", **nothing})
+    table = attack_view.table(reckon(attacks.units(with_demo.engine, [run.id])))
+    assert table.count("the original itself gives only 0 % of its plain answers this way") == 1
 
 
 def test_an_attack_that_was_not_made_says_why(with_demo: Lab, attackable: Run) -> None:
