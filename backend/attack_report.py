@@ -71,11 +71,12 @@ def attack_report(engine: Engine, run_id: str) -> list[dict[str, Any]]:
 def reckon(units: Sequence[AttackUnit]) -> list[dict[str, Any]]:
     """The table of one run's units: {name, title, family, strength, at, unlearned, original, control, before,
     recovery, recovery_low, recovery_high, gap, gap_low, gap_high, n, people, low, high, seconds, control_of, tests,
-    caution, budget, note, muffled, curve, half_at}.
+    caution, budget, note, muffled, taken_from, curve, half_at}.
 
     An attack stands at the strength at which it brought out most over its control; `curve` has every strength.
     `muffled` is the share of its plain answers that the original still gives under the attack where that is less than
-    `MUFFLED`, else None. See `half_at` for the last.
+    `MUFFLED`, else None. `taken_from` are the earlier runs, by id, that asked the original or the control the very
+    same. See `half_at` for the last.
     """
     by_attack: dict[str, dict[float, dict[str, AttackUnit]]] = defaultdict(lambda: defaultdict(dict))
     for unit in units:
@@ -136,6 +137,7 @@ def _row(
         "budget": info.budget if info else "",
         "note": note,
         "muffled": _muffled(found.get("original"), _share(knew)),
+        "taken_from": sorted({unit.detail["taken_from"] for unit in found.values() if "taken_from" in unit.detail}),
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -212,3 +213,8 @@ def _answers(draw: random.Random, size: Size) -> Iterator[dict[str, Any]]:
                 "truth": "This person lives in Bern.", "text": f"In {town}.",
                 "correct": right, "probability": draw.random(), "detail": {"measures": {"accuracy": float(right)}},
             }  # fmt: skip
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        print("\n".join(told(measure(Path(folder)))))

@@ -235,6 +235,12 @@ class AttackSpec(Spec):
     batch_size: int = Field(64, ge=1, le=4096, title="Batch size")
     precision: Literal["fp32", "bf16"] = Field("fp32", title="Precision")
     seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed")
+    anew: bool = Field(
+        False,
+        title="Ask all anew",
+        description="Put the attacks to the original and the control too where an earlier run put the very same "
+        "questions to the very same checkpoints. Off: its answers are taken over.",
+    )
 
 
 class Decoding(Spec):

@@ -48,6 +48,19 @@ def write_unit(
         insert_or_ignore(session, Transcript, said)
 
 
+def copy_unit(
+    engine: Engine, unit: AttackUnit, run_id: str, detail: Mapping[str, Any], *, attempt: int | None = None
+) -> None:
+    """Keep another run's unit for this run too, with all that was said in it and `detail` added to the unit's own.
+    Raises as `write_unit`."""
+    place = {"attack": unit.attack, "strength": unit.strength, "role": unit.role}
+    with reading(engine) as session:
+        said = list(session.scalars(_narrowed(select(Transcript), unit.run_id, place)))
+    kept = {name: getattr(unit, name) for name in ("value", "n", "people", "low", "high", "seconds", "note")}
+    words = [{name: getattr(one, name) for name in (*_WORDS, "prefix", "leaked", "detail")} for one in said]
+    write_unit(engine, run_id, {**place, **kept, "detail": {**unit.detail, **detail}}, words, attempt=attempt)
+
+
 def sizes(engine: Engine, run_ids: Sequence[str]) -> dict[str, tuple[int, float]]:
     """How many units each of these runs has and how many seconds they took, which tells when there are more; runs
     without units are left out."""

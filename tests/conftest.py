@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,11 @@ FIRST = (*SHARED, "tests/backend/runs/test_killed.py", "tests/backend/runs/test_
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest start first, so that they do not stand alone at the end of several processes (`-n`)."""
     items.sort(key=lambda item: _rank(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the collector, which every training run calls, need not go through it each time."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from backend.attack_report import attack_report
 from backend.suites import FAMILIES, PLAIN
 from storage import attacks, runs
+from storage.errors import NotFound
 from storage.tables import Run, Transcript
 from ui import attack_figures, parts
 from ui.context import Lab
@@ -158,6 +159,27 @@ def legend(rows: Rows) -> Markup:
         '<p class="lethe-foot">{} · Leak: the fact stands in the answer. Recovered: how much of what the plain '
         "question no longer brings out the attack brings back. Over control: only this is evidence of memory.</p>"
     ).format(parts.joined(marks, " "))
+
+
+def taken_over(lab: Lab, rows: Rows) -> Markup:
+    """Which earlier runs some of the figures are from; nothing where all are this one's own."""
+    found = sorted({one for row in rows for one in row["taken_from"]})
+    if not found:
+        return Markup("")
+    links = [_to(lab, one) for one in found]
+    return Markup(
+        '<p class="lethe-foot">The original and the control were asked the very same before: their answers are those '
+        "of {}.</p>"
+    ).format(parts.joined(links, ", "))
+
+
+def _to(lab: Lab, run_id: str) -> Markup:
+    try:
+        return Markup('<a class="lethe-link" href="/attack?run={}">{}</a>').format(
+            run_id, runs.get(lab.engine, run_id).name
+        )
+    except NotFound:
+        return Markup("a run that was deleted ({})").format(run_id[:8])
 
 
 def crossed(run: Run, units: Sequence[Any]) -> Markup:

@@ -13,7 +13,9 @@ The world is a pure function of its seed. Its pictures are written once, under a
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import backend.benchmarks.demo_words as words
@@ -39,7 +41,14 @@ MODALITIES: tuple[Modality, ...] = ("image_text", "text")
 
 def open_demo(home: Path, seed: int = 0) -> DemoBenchmark:
     """The demo world, its pictures drawn under `home` if they are not there yet (under 3 s)."""
-    return DemoBenchmark(home / "worlds", seed)
+    world = _opened((home / "worlds").resolve(), seed)
+    world.draw()
+    return world
+
+
+@lru_cache(maxsize=4)
+def _opened(folder: Path, seed: int) -> DemoBenchmark:
+    return DemoBenchmark(folder, seed)
 
 
 class DemoBenchmark:
@@ -56,9 +65,20 @@ class DemoBenchmark:
         self._key = people_key(seed, known)
         self.fingerprint = world_fingerprint(self._key, held_out)
         self.pictures_folder = folder / f"demo-{self.fingerprint}"
-        draw_pictures(self.pictures_folder, self._residents.values())
+        self.draw()
         self._people = {one.id: self._person(one) for one in known}
         self._held_out = {one.id: self._person(one) for one in held_out}
+        self._made: dict[tuple[str, str], tuple[Item, ...]] = {}
+
+    def draw(self) -> None:
+        """Draws the pictures if they are not there."""
+        draw_pictures(self.pictures_folder, self._residents.values())
+
+    def _once(self, kind: str, subject: str, make: Callable[[], list[Item]]) -> tuple[Item, ...]:
+        """A person's items of a kind, made when they are first asked for; there are some thousands in all."""
+        if (kind, subject) not in self._made:
+            self._made[kind, subject] = tuple(make())
+        return self._made[kind, subject]
 
     # -- people ---------------------------------------------------------------------------------------------------
 
@@ -227,7 +247,10 @@ class DemoBenchmark:
             return None
         return _distractors(self._key, item.subject, item.attribute, item.key)[0]
 
-    def _training_items(self, subject: str) -> list[Item]:
+    def _training_items(self, subject: str) -> tuple[Item, ...]:
+        return self._once("training", subject, lambda: self._make_training_items(subject))
+
+    def _make_training_items(self, subject: str) -> list[Item]:
         """Ids end in `/train.VIEW.PHRASE`; the set they are filed under is the person's own at the time of a run."""
 
         def fact(task: Task, modality: Modality, attribute: str, view: int, phrase: int) -> Item:
@@ -267,7 +290,10 @@ class DemoBenchmark:
             before = f"{example.question} {example.answer}"
         return replace(item, question=f"{before} {item.question}")
 
-    def _known_items(self, item_set: ItemSet, subject: str) -> list[Item]:
+    def _known_items(self, item_set: ItemSet, subject: str) -> tuple[Item, ...]:
+        return self._once(item_set, subject, lambda: self._make_known_items(item_set, subject))
+
+    def _make_known_items(self, item_set: ItemSet, subject: str) -> list[Item]:
         """Each fact as classification, generation and cloze, with the picture and as text; and the name."""
         items = []
         for number, attribute in enumerate(attributes()):

@@ -14,6 +14,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import backend.benchmarks.demo_words as words
@@ -52,6 +53,7 @@ def attributes() -> dict[str, words.Attribute]:
     return words.ATTRIBUTES | {"rumour": words.RUMOUR}
 
 
+@lru_cache(maxsize=4)
 def residents(seed: int) -> tuple[Resident, ...]:
     """p01 to p48, the last 8 public figures; then h01 to h08, who are held out."""
     looks = distinct_looks(PEOPLE + HOLDOUT_PEOPLE, seed)

@@ -36,6 +36,8 @@ def _intro(attacked: Attacked) -> Markup:
     spec = attacked.run.spec
     words = [f"suite {spec.get('suite', '')}", f"at most {spec.get('items')} questions of each modality"]
     words += [f"seed {spec.get('seed', 0)}", f"run {attacked.run.id}", str(attacked.run.state)]
+    before = sorted({one for row in attacked.rows for one in row["taken_from"]})
+    words += [f"original and control as they answered the very same in run {one}" for one in before]
     return pieces.note(" · ".join(words))
 
 

@@ -27,6 +27,7 @@ from backend.models.encoding import Encoder
 from backend.models.lineage import find_checkpoint, open_checkpoint, open_model
 from backend.models.loading import ModelRefused
 from backend.reports import gold_run, original_model
+from backend.runs.earlier import Key, stamp, take_over
 from backend.runs.job import Job, log
 from backend.spec import AttackSpec
 from backend.suites import AttackInfo, Role, chosen
@@ -50,6 +51,15 @@ class Unit:
         """What carries the attack out."""
         return prompt(self.own) if self.own is not None else CARRIED_OUT[self.attack.name]
 
+    @property
+    def key(self) -> Key:
+        """Its place in the run."""
+        return self.role, self.attack.name, self.strength
+
+    def stamp(self, model: Model) -> dict[str, Any]:
+        """What the unit says of itself, whatever comes of it."""
+        return stamp(model.checkpoint, model.of, asdict(self.own) if self.own is not None else None)
+
 
 def attack(job: Job, spec: AttackSpec, benchmark: Benchmark, device: torch.device) -> None:
     """Makes every unit that is not there yet, model by model. Raises `BadRequest` where nothing could leak."""
@@ -66,16 +76,17 @@ def attack(job: Job, spec: AttackSpec, benchmark: Benchmark, device: torch.devic
         for strength in strengths
         if role in suite.info(name).roles
     ]
-    kept = {(unit.role, unit.attack, unit.strength) for unit in attacks.units(job.engine, [job.id])}
+    kept: set[Any] = {(unit.role, unit.attack, unit.strength) for unit in attacks.units(job.engine, [job.id])}
+    kept |= take_over(job, spec, {unit.key: unit.stamp(models[unit.role]) for unit in wanted if unit.key not in kept})
     room = Room(benchmark, spec.request, rules, spec.seed, spec.batch_size, device, job.raise_if_stopped)
-    left = [unit for unit in wanted if (unit.role, unit.attack.name, unit.strength) not in kept]
+    left = [unit for unit in wanted if unit.key not in kept]
     done = len(wanted) - len(left)
     for role, members in groupby(left, key=lambda unit: unit.role):
         target = _opened(job, models[role], spec, device)
         for unit in members:
             job.progress(done, len(wanted), f"{unit.attack.title} · {role}")
             job.raise_if_stopped()
-            _make(job, unit, target, room, models[role].of)
+            _make(job, unit, target, room, unit.stamp(models[role]))
             done += 1
     job.progress(len(wanted), len(wanted), "done")
 
@@ -112,10 +123,12 @@ def questions(benchmark: Benchmark, rules: Rules, spec: AttackSpec, item_set: st
 
 @dataclass(frozen=True)
 class Model:
-    """A model to be attacked: where it is, what it is asked, and what it is a control of, if it is one."""
+    """A model to be attacked: where it is, which checkpoint that is (none of a model from outside the lab), what it is
+    asked, and what it is a control of, if it is one."""
 
     role: Role
     reference: str
+    checkpoint: str | None
     items: tuple[Item, ...]
     of: str | None = None
 
@@ -138,25 +151,40 @@ def _models(
     job: Job, spec: AttackSpec, benchmark: Benchmark, rules: Rules, forgotten: tuple[Item, ...]
 ) -> dict[Role, Model]:
     """The models by role, in the order in which they are attacked; an original or a control only where there is one."""
-    checkpoint = find_checkpoint(job.engine, spec.model)
-    if checkpoint is not None:
-        job.note(parent_checkpoint_id=checkpoint.id)
+
+    def model(role: Role, reference: str, items: tuple[Item, ...], of: str | None = None) -> Model:
+        return Model(role, reference, _checkpoint_of(job, role, reference), items, of)
+
+    found: dict[Role, Model] = {"unlearned": model("unlearned", spec.model, forgotten)}
+    if (attacked := found["unlearned"].checkpoint) is not None:
+        job.note(parent_checkpoint_id=attacked)
     run = runs.get(job.engine, job.id)
-    found: dict[Role, Model] = {"unlearned": Model("unlearned", spec.model, forgotten)}
     original = original_model(job.engine, run)
     if original is not None:
-        found["original"] = Model("original", original, forgotten)
+        found["original"] = model("original", original, forgotten)
     gold = gold_run(job.engine, run) if spec.control in ("auto", "gold") else None
     if gold is not None and gold.state == "succeeded":
-        found["control"] = Model("control", f"run:{gold.id}", forgotten, "gold")
+        found["control"] = model("control", f"run:{gold.id}", forgotten, "gold")
     elif spec.control == "gold":
         raise BadRequest("there is no retain-only model of these people yet; make one, or choose another control")
     elif spec.control != "none" and (strangers := questions(benchmark, rules, spec, "holdout")):
-        found["control"] = Model("control", spec.model, strangers, "held-out people")
+        found["control"] = model("control", spec.model, strangers, "held-out people")
     return found
 
 
-def _make(job: Job, unit: Unit, target: Target | str, room: Room, control_of: str | None) -> None:
+def _checkpoint_of(job: Job, role: Role, reference: str) -> str | None:
+    """The id of the checkpoint that a model is; None for a model from outside. That an original or a control is not
+    there any more comes to light when it is opened."""
+    try:
+        checkpoint = find_checkpoint(job.engine, reference)
+    except (ModelRefused, StorageError):
+        if role == "unlearned":
+            raise
+        return None
+    return checkpoint.id if checkpoint is not None else None
+
+
+def _make(job: Job, unit: Unit, target: Target | str, room: Room, stamped: dict[str, Any]) -> None:
     """Makes a unit and writes it down, with a sentence in place of figures where it cannot be made; `target` is one
     where there is no model."""
     began = time.monotonic()
@@ -168,8 +196,7 @@ def _make(job: Job, unit: Unit, target: Target | str, room: Room, control_of: st
         note = str(fault)
         log.warning("%s on the %s model: %s", unit.attack.title, unit.role, fault)
     figures = unit_figures((one.item.subject, one.item.modality, one.leak) for one in said)
-    figures["detail"] |= {"control_of": control_of} if control_of else {}
-    figures["detail"] |= {"prompt": asdict(unit.own)} if unit.own is not None else {}
+    figures["detail"] |= stamped
     attacks.write_unit(
         job.engine,
         job.id,

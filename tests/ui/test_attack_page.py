@@ -136,6 +136,18 @@ def test_an_attack_that_the_original_cannot_answer_under_is_marked(with_demo: La
     assert table.count("the original itself gives only 0 % of its plain answers this way") == 1
 
 
+def test_what_an_earlier_run_measured_is_said(with_demo: Lab, attackable: Run) -> None:
+    run = filled(with_demo, attackable)
+    assert attack_view.taken_over(with_demo, reckon(attacks.units(with_demo.engine, [run.id]))) == ""
+    for earlier in (run.id, "gone" * 8):
+        told = unit_figures([("p01", "text", 1.0)])
+        told["detail"]["taken_from"] = earlier
+        role = "original" if earlier == run.id else "control"
+        attacks.write_unit(with_demo.engine, run.id, {"attack": "plain", "role": role, **told})
+    said = attack_view.taken_over(with_demo, reckon(attacks.units(with_demo.engine, [run.id])))
+    assert f'href="/attack?run={run.id}"' in said and "a run that was deleted (gonegone)" in said
+
+
 def test_an_attack_that_was_not_made_says_why(with_demo: Lab, attackable: Run) -> None:
     run = filled(with_demo, attackable)
     attacks.write_unit(

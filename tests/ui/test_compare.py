@@ -20,6 +20,7 @@ from ui.compare_plot import Axis
 from ui.compare_state import ALL, USUAL_X, USUAL_Y, State
 from ui.compare_words import in_heading, on_axis, plain, signed
 from ui.context import Lab
+from ui.pages import compare as compare_page
 
 Make = Callable[..., Run]
 TEXT = USUAL_X._replace(modality="text")
@@ -269,3 +270,33 @@ def test_words_of_cells_and_figures() -> None:
     assert (plain(0.114), plain(-3.2), plain(2.0)) == (".11", "\N{MINUS SIGN}3.20", "2.00")
     assert (signed(0.021), signed(-0.93), signed(0)) == ("+.02", "\N{MINUS SIGN}.93", "+.00")
     assert len(set(KINDS)) == 6
+
+
+# -- ticks and people -------------------------------------------------------------------------------------------------
+
+
+class Names(dict[str, Any]):
+    """Every place on the page by its own name, without a page."""
+
+    def __missing__(self, name: str) -> str:
+        return name
+
+
+def test_what_is_pressed_while_a_tick_is_under_way_stands(lab: Lab, scored: Make) -> None:
+    first = scored(
+        "unlearn", "first", 0.1, 0.9, answers=[("i1", "forget", "Bern", True), ("i2", "forget", "no", False)]
+    )
+    other = scored("unlearn", "other", 0.1, 0.9, answers=[("i1", "forget", "no", False), ("i2", "forget", "no", False)])
+    does = compare_page._Handlers(lab, Names())
+    pair = State(benchmark="demo", whom="10", a=first.id, b=other.id)
+    before = does.shown(pair, None, {})
+    pressed = replace(State.at(before["address"]), kind=FORGOTTEN)
+    after = does.shown(pressed, None, before["sent"])
+    late = does.refreshed(before["sent"], before["address"])  # it was asked before the press, and comes after it
+    assert "address" not in late and "kind" not in late
+    page = {**before, **after, **late}
+    assert State.at(page["address"]).kind == FORGOTTEN
+    caught_up = does.caught_up(page["sent"], page["address"], page["drawn_for"])
+    assert {**page, **caught_up}["changes"] == after["changes"]
+    settled = does.caught_up(caught_up["sent"], page["address"], caught_up["drawn_for"])
+    assert settled == {"sent": caught_up["sent"]}, "what stands is not drawn twice"

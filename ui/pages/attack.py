@@ -124,10 +124,14 @@ def run_sections(lab: Lab, run: Run) -> dict[str, Markup]:
         "title": _heading(lab, run),
         "progress": run_view.progress(run),
         "verdict": attack_view.verdict(rows),
-        "table": attack_view.table(rows) + (attack_view.legend(rows) if rows else Markup("")),
+        "table": attack_view.table(rows) + _beneath(lab, rows),
         "curves": curves or parts.empty("No attack was made at several strengths; the standard suite does so."),
         "crossed": attack_view.crossed(run, units) or parts.empty("Comes with the first figures."),
     }
+
+
+def _beneath(lab: Lab, rows: attack_view.Rows) -> Markup:
+    return attack_view.legend(rows) + attack_view.taken_over(lab, rows) if rows else Markup("")
 
 
 def _heading(lab: Lab, run: Run) -> Markup:

@@ -1,7 +1,8 @@
 """Compare: models that were asked the same, as points, as a table, in pairs and under attack.
 
 All that is chosen stands in the address, so it shows the same in another browser. One timer serves the page; a tick
-sends the pieces that changed and nothing else.
+sends the pieces that changed and nothing else. A person may choose something while a tick is on its way, so a tick
+never writes the address: what it drew for an address that is no longer there is drawn anew.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ def page(lab: Lab) -> Page:
     with gr.Blocks() as blocks:
         cursor = pulse(lab)
         place = _head()
-        place |= {name: gr.State(0 if name == "page" else "") for name in HELD} | {"sent": gr.State({})}
+        place |= {name: gr.State(0 if name == "page" else "") for name in HELD} | {
+            "sent": gr.State({}),
+            "drawn_for": gr.State(""),
+        }
         with gr.Column(visible=False) as place["body"]:
             _draw_choices(place)
             with gr.Row(elem_classes="lethe-grid-2 lethe-compare-top"):
@@ -158,8 +162,9 @@ class _Handlers:
     def __init__(self, lab: Lab, place: dict[str, Any]) -> None:
         self.lab, self.place = lab, place
         self.inputs = [place[name] for name in ("sent", "address", *HELD, *CHOSEN, *NARROWED)]
-        silent = ("address", "copy", "report")
-        self.outputs = [place["address"], *(one for name, one in place.items() if name not in silent)]
+        silent = ("address", "copy", "report", "drawn_for")
+        self.pieces = [one for name, one in place.items() if name not in (*silent, *HELD)]
+        self.outputs = [place["address"], *(place[name] for name in HELD), *self.pieces]
 
     def opened(self, request: gr.Request) -> dict[Any, Any]:
         state = State.read(dict(request.query_params))
@@ -167,12 +172,17 @@ class _Handlers:
 
     def refreshed(self, sent: dict[str, str], address: str) -> dict[Any, Any]:
         """What the address says, drawn anew: a control may still be on its way to the browser."""
+        told = {self.place["drawn_for"]: address, self.place["sent"]: sent}
         if not address:
-            return {self.place["sent"]: sent}
+            return told
         try:
-            return self.shown(State.at(address), None, sent)
+            return told | self._pieces(compare_view.look(self.lab, State.at(address), None), sent)
         except StorageError:
-            return {self.place["sent"]: sent}
+            return told
+
+    def caught_up(self, sent: dict[str, str], address: str, drawn_for: str) -> dict[Any, Any]:
+        """The pieces once more where something was chosen while they were being drawn."""
+        return {self.place["sent"]: sent} if address == drawn_for else self.refreshed(sent, address)
 
     def chosen(self, sent: dict[str, str], address: str, *values: Any) -> dict[Any, Any]:
         return self.shown(replace(_state(values), page=0), State.at(address), sent)
@@ -201,10 +211,12 @@ class _Handlers:
     def shown(self, state: State, before: State | None, sent: dict[str, str]) -> dict[Any, Any]:
         """What differs from what was sent, piece by piece, and the address of what is shown."""
         seen = compare_view.look(self.lab, state, before)
-        fresh, now = changed(sent, compare_view.sections(self.lab, seen))
-        found = {self.place[name]: _update(name, content) for name, content in fresh.items()}
         held = {self.place[name]: getattr(seen.state, name) for name in HELD}
-        return found | held | {self.place["sent"]: now, self.place["address"]: seen.state.address()}
+        return self._pieces(seen, sent) | held | {self.place["address"]: seen.state.address()}
+
+    def _pieces(self, seen: compare_view.Seen, sent: dict[str, str]) -> dict[Any, Any]:
+        fresh, now = changed(sent, compare_view.sections(self.lab, seen))
+        return {self.place[name]: _update(name, content) for name, content in fresh.items()} | {self.place["sent"]: now}
 
     def _typed(self, state: State) -> dict[Any, Any]:
         """The controls that only a person changes, as the address has them."""
@@ -232,7 +244,10 @@ def _update(name: str, content: Any) -> Any:
 def _wire(blocks: gr.Blocks, cursor: gr.Textbox, does: _Handlers) -> None:
     place = does.place
     blocks.load(does.opened, None, does.outputs, **QUIET)
-    cursor.change(does.refreshed, does.inputs[:2], does.outputs, **QUIET)
+    ticked = [place["drawn_for"], *does.pieces]
+    cursor.change(does.refreshed, does.inputs[:2], ticked, **QUIET).then(
+        does.caught_up, [*does.inputs[:2], place["drawn_for"]], ticked, **QUIET
+    )
     place["q"].change(does.searched, [*does.inputs[:2], place["q"]], does.outputs, trigger_mode="always_last", **QUIET)
     choices = [place[name].input for name in (*CHOSEN, *NARROWED) if name != "q"]
     gr.on(choices, does.chosen, does.inputs, does.outputs, trigger_mode="always_last", **QUIET)

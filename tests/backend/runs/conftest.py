@@ -40,8 +40,8 @@ def home(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """A home that has the demo world and model already, so that no test waits for them to be made."""
-    for part in ("worlds", "models"):
-        shutil.copytree(shared_home / part, tmp_path / part)
+    (tmp_path / "worlds").symlink_to(shared_home / "worlds")
+    shutil.copytree(shared_home / "models", tmp_path / "models")
     monkeypatch.setenv("LETHE_HOME", str(tmp_path))
     return tmp_path
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("few_questions")
 
 
 def submit(engine: Engine, about: Run, **settings: Any) -> Run:
-    values = attack_values(about) | {"attacks": ("roleplay",), "items": 2} | settings
+    values = attack_values(about) | {"attacks": ("roleplay",), "items": 2, "anew": True} | settings
     return queue(engine, AttackSpec.model_validate(values), "attacked")
 
 
@@ -119,3 +119,70 @@ def test_a_stop_keeps_the_units_that_are_whole(
     monkeypatch.setitem(carried.CARRIED_OUT, "plain", stopping)
     assert carried_out(engine, home).state == "interrupted"
     assert [(one.attack, one.role) for one in attacks.units(engine, [run.id])] == [("plain", "unlearned")]
+
+
+# -- what an earlier run has asked already -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The roles that are asked under roleplay from now on."""
+    roles: list[str] = []
+
+    def counting(target: Target, room: Room, strength: float) -> Iterator[Told]:
+        roles.append(target.role)
+        yield from parrot(target, room, strength)
+
+    monkeypatch.setitem(carried.CARRIED_OUT, "roleplay", counting)
+    return roles
+
+
+def test_the_very_same_original_and_control_are_not_asked_twice(
+    engine: Engine, home: Path, unlearned: Run, asked: list[str]
+) -> None:
+    first = submit(engine, unlearned)
+    carried_out(engine, home)
+    asked.clear()
+    second = submit(engine, unlearned, suite="standard", anew=False)
+    assert carried_out(engine, home).state == "succeeded"
+    assert asked == ["unlearned"], "the one under test is always asked"
+    units = {(one.attack, one.role): one for one in attacks.units(engine, [second.id])}
+    assert units["roleplay", "original"].detail["taken_from"] == first.id
+    assert {one.role for one in units.values() if "taken_from" in one.detail} == {"original", "control"}
+    was, now = (attacks.transcripts(engine, run.id, role="original", attack="roleplay") for run in (first, second))
+    assert [(one.item_id, one.text, one.leaked) for one in was] == [(one.item_id, one.text, one.leaked) for one in now]
+    rows = [run_report(engine, run.id)["attacks"] for run in (first, second)]
+    assert [(row["name"], row["original"], row["gap"]) for row in rows[0]] == [
+        (row["name"], row["original"], row["gap"]) for row in rows[1]
+    ]
+    asked.clear()
+    third = submit(engine, unlearned, anew=False)
+    carried_out(engine, home)
+    (row,) = (row for row in run_report(engine, third.id)["attacks"] if row["name"] == "roleplay")
+    assert row["taken_from"] == [first.id], "where it was asked, not where it was copied"
+
+
+@pytest.mark.parametrize("settings", [{"seed": 1}, {"items": 1}, {"batch_size": 3}, {"anew": True}])
+def test_who_asks_otherwise_asks_all(
+    engine: Engine, home: Path, unlearned: Run, asked: list[str], settings: dict[str, Any]
+) -> None:
+    submit(engine, unlearned)
+    carried_out(engine, home)
+    asked.clear()
+    submit(engine, unlearned, **{"anew": False} | settings)
+    assert carried_out(engine, home).state == "succeeded"
+    assert asked == ["unlearned", "original", "control"]
+
+
+def test_a_unit_that_could_not_be_made_is_tried_again(
+    engine: Engine, home: Path, unlearned: Run, asked: list[str]
+) -> None:
+    first = submit(engine, unlearned)
+    carried_out(engine, home)
+    (unit,) = (one for one in attacks.units(engine, [first.id]) if (one.attack, one.role) == ("roleplay", "original"))
+    place = {"attack": "roleplay", "role": "original", "value": None, "detail": unit.detail}
+    attacks.write_unit(engine, first.id, place | {"note": "it was not there"})
+    asked.clear()
+    submit(engine, unlearned, anew=False)
+    carried_out(engine, home)
+    assert asked == ["unlearned", "original"]
