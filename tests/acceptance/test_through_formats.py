@@ -29,7 +29,7 @@ OTHERS, FIGURES = 8, 3
 @pytest.fixture(scope="package")
 def gold(lab: Path, vanilla: Report) -> Report:
     """Fewer steps than the demo's own gold: enough to know those who stay."""
-    steps = ("--set", "training.steps=200", "--set", "score=false")
+    steps = ("--set", "training.steps=300", "--set", "score=false")
     return dict(backend(lab, "submit", "finetune", "--who", "retain", *steps, "--name", "gold", "--wait"))
 
 
