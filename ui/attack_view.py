@@ -89,11 +89,11 @@ def percent(value: float | None) -> str:
 
 
 def table(rows: Rows) -> Markup:
-    """Attack, the three leaks on one line, their figures, recovery, gap over the control, n."""
+    """Attack, the three leaks on one line, their figures, recovery, gap over the control, n, and what it took."""
     if not rows:
         return parts.empty("The first figures come when the first attack is through.")
-    head = ["Attack", "0 · leak · 1", "Unlearned", "Original", "Control", "Recovered", "Over control", "n"]
-    return parts.table(head, [_row(row) for row in rows], numbers=[7], label="attacks, worst case first")
+    head = ["Attack", "0 · leak · 1", "Unlearned", "Original", "Control", "Recovered", "Over control", "n", "Took"]
+    return parts.table(head, [_row(row) for row in rows], numbers=[7, 8], label="attacks, worst case first")
 
 
 def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
@@ -106,7 +106,7 @@ def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
     )
     if row["unlearned"] is None:
         why = Markup('<span class="lethe-muted">not made: {}</span>').format(row["note"] or "no answer could leak")
-        return (what, why, *[parts.NOTHING] * 6)
+        return (what, why, *[parts.NOTHING] * 7)
     return (
         what,
         attack_figures.strip(row),
@@ -116,6 +116,9 @@ def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
         parts.rate(row["recovery"], row["recovery_low"], row["recovery_high"]),
         parts.rate(row["gap"], row["gap_low"], row["gap_high"]),
         row["n"],
+        Markup('<span class="lethe-nowrap" title="on all models, at this strength">{}</span>').format(
+            parts.duration(row["seconds"])
+        ),
     )
 
 
