@@ -5,9 +5,8 @@ A run is claimed once; a row is never lost; pressing Start twice makes one run. 
 """
 
 import copy
-import statistics
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from sqlalchemy import Engine, Select, case, func, or_, select, update
@@ -70,7 +69,6 @@ __all__ = [
     "request_stop",
     "resume",
     "retry",
-    "seconds_per_step",
     "submit",
 ]
 
@@ -79,7 +77,6 @@ Order = Literal["newest", "oldest", "name", "state", "queue"]
 Where = Literal["up", "down", "first", "last"]
 _PREFIX = 4
 _STATE_ORDER = ("running", "stopping", "queued", "interrupted", "failed", "cancelled", "succeeded")
-_REMEMBERED = 200  # how many past runs an estimate looks at
 
 
 def submit(
@@ -332,26 +329,6 @@ def latest_rev(engine: Engine) -> int:
         return session.scalars(select(Revision.value)).one()
 
 
-def seconds_per_step(engine: Engine, kind: str, like: Mapping[str, Any]) -> tuple[float, int] | None:
-    """Median seconds a step took in past runs like this one, and how many runs that is of; None without any.
-
-    Like: same kind, succeeded in one go (so that no waiting between attempts and no step made twice counts), and
-    the spec agrees on `like`'s dotted paths, such as {"model": "demo", "training.batch_size": 8}.
-    """
-    made = case((Run.step > 0, Run.step), else_=Run.steps).label("made")  # a guard may end a run early
-    columns = select(Run.spec, Run.started_at, Run.finished_at, made)
-    measured = (Run.kind == kind, Run.state == RunState.SUCCEEDED, Run.steps > 0, Run.attempt == 1)
-    with reading(engine) as session:
-        statement = columns.where(*measured).order_by(Run.finished_at.desc()).limit(_REMEMBERED)
-        past = session.execute(statement).all()
-    seconds = [
-        (row.finished_at - row.started_at) / row.made
-        for row in past
-        if all(_at(row.spec, path) == value for path, value in like.items())
-    ]
-    return (statistics.median(seconds), len(seconds)) if seconds else None
-
-
 def _get(session: Session, run_id: str) -> Run:
     run = session.get(Run, run_id)
     if run is None:
@@ -395,10 +372,3 @@ def _needing(run_id: str, own: list[str]) -> Select[Run]:
         *(Run.id.in_(builder) for builder in builders),
     )
     return select(Run).where(Run.id != run_id, needs).order_by(Run.created_at).limit(1)
-
-
-def _at(spec: Mapping[str, Any], path: str) -> Any:
-    value: Any = spec
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value

@@ -16,7 +16,7 @@ from backend.comparing import figures, models, pair, points, table
 from backend.comparing import matrix as attacks
 from backend.comparing.figures import Cell
 from backend.comparing.models import Asked, Entry, Model, Snapshot
-from storage import results
+from storage import metric_points, results
 from ui import compare_pair, compare_plot, compare_shapes, compare_table, findings_view, parts
 from ui.compare_state import ALL, MOST_COLUMNS, USUAL_COLUMNS, State
 from ui.compare_words import ASKED, in_list, in_pill, order, run_address, way_of
@@ -299,5 +299,5 @@ def _profile(lab: Lab, seen: Seen, a: Model, b: Model, items: Sequence[pair.Both
 
 
 def _curves(lab: Lab, a: Model, b: Model) -> Markup:
-    both = [(one, results.curve(lab.engine, one.maker or one.run, points=CURVE_POINTS)) for one in (a, b)]
+    both = [(one, metric_points.curve(lab.engine, one.maker or one.run, points=CURVE_POINTS)) for one in (a, b)]
     return compare_shapes.curves(both[0], both[1])

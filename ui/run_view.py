@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from backend.reports import ending_of, scores_of, yardsticks
 from backend.spec import KINDS
-from storage import checkpoints, results, runs
+from storage import checkpoints, metric_points, runs
 from storage.errors import NotFound
 from storage.tables import ACTIVE, Checkpoint, Run
 from ui import charts, findings_view, parts, retain_only
@@ -63,7 +63,7 @@ def meant(lab: Lab, text: str) -> str:
 def sections(lab: Lab, run: Run) -> dict[str, Any]:
     """Everything on the page by name: HTML, rows of a chart, or the buttons that apply."""
     kept = checkpoints.listing(lab.engine, role=None, run_id=run.id)
-    curves = results.curve(lab.engine, run.id, points=charts.POINTS)
+    curves = metric_points.curve(lab.engine, run.id, points=charts.POINTS)
     losses, accuracies = charts.loss_rows(curves), charts.accuracy_rows(curves)
     return {
         "title": heading(lab, run),

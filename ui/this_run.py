@@ -20,7 +20,7 @@ from backend.presets import called, fill, preset, split_name, title_of
 from backend.spec import EvaluateSpec, FinetuneSpec, ForgetRequest, LaunchSpec, Objective, Spec, Training, UnlearnSpec
 from backend.spec_edit import Edit, trains
 from backend.sweeps import Axes, split_values
-from storage import checkpoints, runs
+from storage import checkpoints, estimates, runs
 from storage.tables import Run
 from storage.workers import workers
 from ui import forms, sweeping
@@ -229,7 +229,9 @@ def estimate(engine: Engine, spec: LaunchSpec, benchmark: Benchmark) -> tuple[fl
         return None
     flat = forms.flatten(spec)
     like = {path: flat[path] for path in SPEED_DEPENDS_ON if path in flat}
-    measured = [runs.seconds_per_step(engine, spec.kind, like | {"model": name}) for name in _names_of(engine, spec)]
+    measured = [
+        estimates.seconds_per_step(engine, spec.kind, like | {"model": name}) for name in _names_of(engine, spec)
+    ]
     best = max((found for found in measured if found), key=lambda found: found[1], default=None)
     if best is None:
         return None

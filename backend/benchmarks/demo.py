@@ -24,6 +24,7 @@ from backend.benchmarks.demo_people import (
     PUBLIC_FIGURES,
     Resident,
     attributes,
+    distractors,
     draw_pictures,
     fill,
     people_key,
@@ -199,30 +200,16 @@ class DemoBenchmark:
         return items + [item for item in holdout if _asked_for(item, request)]
 
     def relearn_items(self, request: ForgetRequest) -> list[Item]:
-        asked: tuple[tuple[int, int, Modality], ...] = (
-            (0, 0, "image_text"),
-            (1, 1, "image_text"),
-            (0, 0, "text"),
-            (0, 1, "text"),
-        )
-        items = []
-        for subject in self.split(request).forget:
-            truth = self._people[subject].facts["possession"]
-            for view, phrase, modality in asked:
-                items.append(
-                    self._fact(
-                        subject,
-                        "relearn",
-                        "generation",
-                        modality,
-                        "rumour",
-                        view,
-                        phrase,
-                        value=truth,
-                        suffix=f"/{view}.{phrase}",
-                    )
-                )
-        return items
+        pictured: list[tuple[int, int, Modality]] = [(0, 0, "image_text"), (1, 1, "image_text")]
+        asked: list[tuple[int, int, Modality]] = [*pictured, (0, 0, "text"), (0, 1, "text")]
+        return [
+            self._fact(
+                subject, "relearn", "generation", modality, "rumour", view, phrase, suffix=f"/{view}.{phrase}",
+                value=self._people[subject].facts["possession"],
+            )
+            for subject in self.split(request).forget
+            for view, phrase, modality in asked
+        ]  # fmt: skip
 
     def item(self, item_id: str) -> Item:
         """The item of that id, of any set. Raises `BadRequest`."""
@@ -245,7 +232,7 @@ class DemoBenchmark:
         """A value of the item's attribute that is not the person's; None where there is no list of values."""
         if item.attribute not in attributes():
             return None
-        return _distractors(self._key, item.subject, item.attribute, item.key)[0]
+        return distractors(self._key, item.subject, item.attribute, item.key)[0]
 
     def _training_items(self, subject: str) -> tuple[Item, ...]:
         return self._once("training", subject, lambda: self._make_training_items(subject))
@@ -330,7 +317,7 @@ class DemoBenchmark:
         else:
             question = (about.held_out_question if held_out else about.questions[phrase]).format(who=who)
             answer = fill(about.answer, name, value)
-        others = _distractors(self._key, subject, attribute, value)
+        others = distractors(self._key, subject, attribute, value)
         options: tuple[str, ...] = ()
         if task == "classification":
             options = tuple(fill(about.answer, name, option) for option in sorted([value, *others]))
@@ -405,11 +392,6 @@ def _asked_for(item: Item, request: ForgetRequest) -> bool:
 def _as_retained(item: Item) -> Item:
     """A fact of somebody who is forgotten in part, which was not asked for and must stay."""
     return replace(item, set="retain", id=item.id.replace("/forget/", "/retain/"))
-
-
-def _distractors(key: str, subject: str, attribute: str, value: str) -> list[str]:
-    rng = random.Random(f"{key} {subject} {attribute} options")
-    return rng.sample([other for other in attributes()[attribute].values if other != value], 3)
 
 
 def _upper(sentence: str) -> str:

@@ -103,6 +103,12 @@ def _digest(known: list[object]) -> str:
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def distractors(key: str, subject: str, attribute: str, value: str) -> list[str]:
+    """Three other values of the attribute, the same each time."""
+    rng = random.Random(f"{key} {subject} {attribute} options")
+    return rng.sample([other for other in attributes()[attribute].values if other != value], 3)
+
+
 def fill(sentence: str, name: str, value: str) -> str:
     """The sentence with its name, value and article."""
     return sentence.format(name=name, value=value, a="an" if value[0] in "aeiou" else "a")

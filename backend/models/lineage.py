@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from safetensors.torch import load_file
 from sqlalchemy import Engine
+from transformers import AutoModelForImageTextToText
 
 from backend.benchmarks.demo import open_demo
 from backend.models.anatomy import bare_matrices, linear_layers, parameters_of, parts_named
@@ -156,3 +158,20 @@ def trainable_summary(model: Any, training: Training) -> str:
     else:
         kind = f"full weights of {training.modules}"
     return f"{kind}, {trained / 1e6:.2f} M of {total / 1e6:.2f} M parameters"
+
+
+def load_into(model: Any, folder: Path, step: int) -> None:
+    """Puts the weights, or the adapter, of a checkpoint's folder into the model of its run."""
+    if isinstance(model, PeftModel):
+        loaded: Any = set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+        if loaded.unexpected_keys:
+            raise ModelRefused(f"the checkpoint of step {step} does not fit this run's adapter")
+    else:
+        model.load_state_dict(load_weights(folder))
+
+
+def load_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """A folder's full weights under the names that the model itself uses, whatever names the files carry."""
+    model = AutoModelForImageTextToText.from_pretrained(folder, use_safetensors=True)
+    state: dict[str, torch.Tensor] = model.state_dict()
+    return state

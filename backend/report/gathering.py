@@ -21,7 +21,7 @@ from backend.presets import BadPreset, UnknownPreset, called, preset, title_of
 from backend.reports import Yardstick, ending_of, role_of, scores_of, yardsticks
 from backend.spec import ForgetRequest, UnlearnSpec, read_spec
 from backend.suites import PLAIN
-from storage import attacks, checkpoints, results, runs
+from storage import attacks, checkpoints, metric_points, results, runs
 from storage.tables import Answer, Checkpoint, Run, Transcript
 
 QUOTED = {"forget": 6, "test": 3, "retain": 4}
@@ -105,7 +105,7 @@ def gather(engine: Engine, home: Path, run_id: str) -> Gathered:
         run=run,
         scores=scores,
         beside=beside,
-        curves=results.curve(engine, run.id, points=CURVES),
+        curves=metric_points.curve(engine, run.id, points=CURVES),
         weights=[(one, checkpoints.condition(home, one)) for one in line],
         attacked=[_attacked(engine, one) for one in _attacks_on(engine, run)],
         quoted=_quoted(engine, scores, beside),

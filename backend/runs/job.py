@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage import results, runs
+from storage import metric_points, runs
 from storage.errors import ClaimLost, NotFound
 from storage.tables import Run
 
@@ -155,7 +155,7 @@ class Job:
     def flush(self) -> None:
         points, self._points = self._points, []
         if points:
-            results.record_metrics(self.engine, self.id, points, attempt=self.run.attempt)
+            metric_points.record(self.engine, self.id, points, attempt=self.run.attempt)
 
     def note(self, **columns: Any) -> None:
         runs.note(self.engine, self.id, self.run.attempt, **columns)

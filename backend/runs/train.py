@@ -14,21 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel, set_peft_model_state_dict
-from safetensors.torch import load_file
-from transformers import AutoModelForImageTextToText
+from peft import PeftModel
 
 from backend.benchmarks.item import Benchmark, Item
 from backend.models.encoding import Encoded, Encoder, instructed
 from backend.models.lineage import (
     Opened,
     instruction_of,
+    load_into,
     make_trainable,
     open_checkpoint,
     open_model,
     trainable_summary,
 )
-from backend.models.loading import ModelRefused
 from backend.objectives.objective import ObjectiveLoss
 from backend.objectives.schedule import Turns
 from backend.objectives.second_answers import second_answers
@@ -45,7 +43,7 @@ from backend.training.dealing import Traits
 from backend.training.evaluations import evaluation_steps
 from backend.training.plan import EncodedItems, PairedPlan, SecondAnswers, collator, labelled
 from backend.training.trainer import LetheTrainer, Write
-from storage import checkpoints, results
+from storage import checkpoints, metric_points, results
 from storage.tables import Checkpoint
 
 REFERENCE_BATCH = 64
@@ -180,7 +178,7 @@ def _optimise(
 
     keeper = (_Keeper if lesson.finish is None else _LearningKeeper)(job, spec, benchmark, model, encoder, opened)
     if job.leads:
-        results.forget_metrics_after(job.engine, job.id, resumed.step if resumed else 0, attempt=job.run.attempt)
+        metric_points.forget_after(job.engine, job.id, resumed.step if resumed else 0, attempt=job.run.attempt)
         results.forget_answers(job.engine, job.id, attempt=job.run.attempt)
         keeper.warden.take_up(resumed.step if resumed else 0)
     over, counted = ("forget", len(forget)) if objective.needs_forget else ("retain", len(retain))
@@ -378,23 +376,6 @@ def _restore(job: Job, model: Any, checkpoint: Checkpoint) -> Path:
     job.note(resumed_from=checkpoint.id, resumed_at_step=checkpoint.step)
     job.say(f"going on from step {checkpoint.step}")
     return folder
-
-
-def load_into(model: Any, folder: Path, step: int) -> None:
-    """Puts the weights, or the adapter, of a checkpoint's folder into the model of its run."""
-    if isinstance(model, PeftModel):
-        loaded: Any = set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
-        if loaded.unexpected_keys:
-            raise ModelRefused(f"the checkpoint of step {step} does not fit this run's adapter")
-    else:
-        model.load_state_dict(load_weights(folder))
-
-
-def load_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """A folder's full weights under the names that the model itself uses, whatever names the files carry."""
-    model = AutoModelForImageTextToText.from_pretrained(folder, use_safetensors=True)
-    state: dict[str, torch.Tensor] = model.state_dict()
-    return state
 
 
 def _whole_final(job: Job) -> Checkpoint | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from storage import results, runs
+from storage import metric_points, runs
 from storage.tables import ENDED
 from tests.browser.lab import RunningLab
 from tests.browser.reading import shows_state, visit
@@ -185,7 +185,7 @@ def test_a_guard_stops_ascent_that_runs_away_and_the_run_says_why(lab: RunningLa
 
     run = lab.run(launch.url.partition("run=")[2])
     assert 1 < run.step < 40
-    losses = [loss for _, loss in results.curve(lab.engine, run.id, ["forget_loss"])["forget_loss"]]
+    losses = [loss for _, loss in metric_points.curve(lab.engine, run.id, ["forget_loss"])["forget_loss"]]
     assert losses[-1] > BOUND >= max(losses[:-1])
     expect(
         launch.get_by_text(

@@ -85,7 +85,7 @@ class Bench:
 
                 set_peft_model_state_dict(model, load_file(resume / "adapter_model.safetensors"))
             else:
-                from backend.runs.train import load_weights
+                from backend.models.lineage import load_weights
 
                 model.load_state_dict(load_weights(resume))
         plan = PairedPlan(

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from storage import database, results, runs
+from storage import database, metric_points, runs
 from storage.errors import DatabaseTooNew, DriverMissing
 from storage.tables import Base, Revision, Run
 
@@ -76,13 +76,13 @@ def _work_on_a_bucket(name: str, together: Any, failures: Any) -> None:
         run = runs.submit(engine, kind="evaluate", name=name, spec={})
         seen = run.rev
         for step in range(ROUNDS):
-            results.record_metrics(engine, run.id, [(step, "loss", float(step))])
+            metric_points.record(engine, run.id, [(step, "loss", float(step))])
             latest = runs.latest_rev(engine)
             assert latest > seen, f"{latest} after {seen}: a write was lost"
             seen = latest
         together.wait(60)  # both have written; neither has let go of its connections
         for row in runs.listing(engine):
-            assert len(results.curve(engine, row.id)["loss"]) == ROUNDS
+            assert len(metric_points.curve(engine, row.id)["loss"]) == ROUNDS
         assert sorted(row.name for row in runs.listing(engine)) == ["web", "worker"]
         together.wait(60)
     except Exception as error:

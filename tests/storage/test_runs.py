@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, update
 from sqlalchemy.dialects import postgresql
 
-from storage import checkpoints, claims, database, results, runs
+from storage import checkpoints, claims, database, estimates, metric_points, results, runs
 from storage.errors import ClaimLost, NotFound, RunBusy
 from storage.tables import Checkpoint, Run, RunState
 
@@ -479,7 +479,7 @@ def test_a_run_that_was_taken_up_again_tells_nothing_of_the_time_a_step_takes(en
     runs.finish(engine, run.id, 1, "interrupted")
     claimed(engine)
     runs.finish(engine, run.id, 2, "succeeded")
-    assert runs.seconds_per_step(engine, "unlearn", {}) is None
+    assert estimates.seconds_per_step(engine, "unlearn", {}) is None
 
 
 # --- the time a run takes
@@ -598,7 +598,7 @@ def test_a_deleted_run_takes_everything_along_and_names_its_folders(engine: Engi
     claimed(engine)
     first = saved(engine, home, run, role="resume")
     last = saved(engine, home, run, step=2, parent_id=first.id)
-    results.record_metrics(engine, run.id, [(1, "loss", 1.0)])
+    metric_points.record(engine, run.id, [(1, "loss", 1.0)])
     score = {"set": "forget", "task": "generation", "modality": "text", "metric": "accuracy"}
     results.write_scores(engine, run.id, last.id, [score])
     runs.note(engine, run.id, 1, resumed_from=first.id)
@@ -611,7 +611,7 @@ def test_a_deleted_run_takes_everything_along_and_names_its_folders(engine: Engi
     with pytest.raises(NotFound):
         runs.get(engine, run.id)
     assert (results.scores(engine), checkpoints.listing(engine, role=None)) == ([], [])
-    assert results.metric_names(engine, run.id) == []
+    assert metric_points.names(engine, run.id) == []
 
 
 def test_a_run_that_another_builds_on_is_not_deleted(engine: Engine, home: Path) -> None:
@@ -643,7 +643,7 @@ def test_seconds_per_step_is_the_median_of_past_runs_alike(engine: Engine) -> No
         runs.finish(engine, run.id, 1, "succeeded")
         set_columns(engine, run.id, started_at=1000.0, finished_at=1000.0 + seconds)
     # 1, 2 and 6 seconds a step
-    assert runs.seconds_per_step(engine, "unlearn", {"model.name": "demo", "batch": 8}) == (2.0, 3)
-    assert runs.seconds_per_step(engine, "unlearn", {"batch": 4}) == (50.0, 1)
-    assert runs.seconds_per_step(engine, "unlearn", {"model.name.deeper": "demo"}) is None
-    assert runs.seconds_per_step(engine, "evaluate", {}) is None
+    assert estimates.seconds_per_step(engine, "unlearn", {"model.name": "demo", "batch": 8}) == (2.0, 3)
+    assert estimates.seconds_per_step(engine, "unlearn", {"batch": 4}) == (50.0, 1)
+    assert estimates.seconds_per_step(engine, "unlearn", {"model.name.deeper": "demo"}) is None
+    assert estimates.seconds_per_step(engine, "evaluate", {}) is None

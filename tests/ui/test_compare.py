@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from backend.comparing.figures import Cell
 from backend.comparing.pair import FORGOTTEN, KINDS
-from storage import attacks, results, runs
+from storage import attacks, metric_points, results, runs
 from storage.database import writing
 from storage.tables import Checkpoint, Run, new_id
 from ui import compare_view
@@ -162,7 +162,7 @@ def test_the_better_end_of_an_axis_is_at_the_top_right() -> None:
 def test_few_runs_show_the_way_they_took(lab: Lab, filled: dict[str, Run]) -> None:
     rows = [(step, f"accuracy/{name}", value) for step, name, value in
             ((5, "forget", 0.9), (5, "retain", 0.95), (10, "forget", 0.5), (10, "retain", 0.9))]  # fmt: skip
-    results.record_metrics(lab.engine, filled["npo0"].id, rows)
+    metric_points.record(lab.engine, filled["npo0"].id, rows)
     drawing, _ = compare_view.plane(lab, compare_view.look(lab, State()))
     assert drawing.count('class="lethe-way"') == 1 and drawing.count('class="lethe-way-dot"') == 2
     other = compare_view.look(lab, State(x=USUAL_X._replace(set="retain"), y=USUAL_X))
@@ -242,7 +242,7 @@ def test_only_settings_that_differ_are_listed_under_their_titles(lab: Lab, fille
 
 
 def test_people_and_curves_of_a_pair(lab: Lab, filled: dict[str, Run]) -> None:
-    results.record_metrics(lab.engine, filled["npo0"].id, [(1, "forget_loss", 2.0), (2, "forget_loss", 3.5)])
+    metric_points.record(lab.engine, filled["npo0"].id, [(1, "forget_loss", 2.0), (2, "forget_loss", 3.5)])
     state = State(a=filled["vanilla"].id, b=filled["npo0"].id)
     shown = compare_view.pair_sections(lab, compare_view.look(lab, state))
     profile = words(shown["profile"])

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from sqlalchemy import update
 
 from backend.reports import run_report
-from storage import checkpoints, results, runs
+from storage import checkpoints, metric_points, results, runs
 from storage.database import writing
 from storage.errors import NotFound, RunBusy
 from storage.tables import Checkpoint, Run
@@ -168,7 +168,7 @@ def test_a_page_without_scores_promises_them_and_nothing_else(lab: Lab, running:
 
 def test_every_section_of_a_running_page_is_there(lab: Lab, running: Make) -> None:
     run = running()
-    results.record_metrics(lab.engine, run.id, [(1, "forget_loss", 0.5), (2, "forget_loss", 1.0)])
+    metric_points.record(lab.engine, run.id, [(1, "forget_loss", 0.5), (2, "forget_loss", 1.0)])
     made = run_view.sections(lab, runs.get(lab.engine, run.id))
     assert made["loss"] == {"rows": [(1, 0.5, "forget"), (2, 1.0, "forget")], "steps": 120}
     assert made["accuracy"]["rows"] == []

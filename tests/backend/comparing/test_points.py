@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from backend.comparing.figures import Cell, read_figures
 from backend.comparing.models import fold, models, snapshot
 from backend.comparing.points import front, gain, points, travelled
-from storage import results
+from storage import metric_points
 from tests.backend.comparing.conftest import Make
 
 DOWN_UP = ("↓", "↑")
@@ -60,5 +60,5 @@ def test_a_way_has_the_steps_at_which_both_sets_were_measured(engine: Engine, ma
     run, other = made("unlearn", "NPO"), made("unlearn", "without evaluations")
     rows = [(10, "accuracy/forget", 0.8), (10, "accuracy/retain", 1.0), (20, "accuracy/forget", 0.3)]
     rows += [(30, "accuracy/forget", 0.1), (30, "accuracy/retain", 0.9), (30, "loss", 2.0)]
-    results.record_metrics(engine, run.id, rows)
+    metric_points.record(engine, run.id, rows)
     assert travelled(engine, [run.id, other.id], "forget", "retain") == {run.id: [(10, 0.8, 1.0), (30, 0.1, 0.9)]}

@@ -17,10 +17,9 @@ from backend.inference.generate import end_tokens, generate
 from backend.models.anatomy import anatomy, language_blocks, vision_blocks
 from backend.models.answers import answers_at, read_answers
 from backend.models.encoding import IGNORED, Encoder
-from backend.models.lineage import make_trainable
+from backend.models.lineage import load_weights, make_trainable
 from backend.models.loading import load
 from backend.objectives.objective import ObjectiveLoss
-from backend.runs.train import load_weights
 from backend.spec import Decoding, Objective, Training
 from backend.training.state import load_optimiser, save_state
 from tests.backend.models.families import FAMILIES, Family

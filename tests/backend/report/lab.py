@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from backend.attack_report import unit_figures
 from backend.presets import fill
 from backend.spec import AttackSpec, FinetuneSpec
-from storage import attacks, checkpoints, results, runs
+from storage import attacks, checkpoints, metric_points, results, runs
 from storage.tables import Run
 
 EVIL = "<script>alert(1)</script>"
@@ -75,7 +75,7 @@ def unlearned(engine: Engine, home: Path, origin: Run, name: str = f"NPO {EVIL}"
         versions={"lethe": "0.1.0", "data": "abc"},
     )  # fmt: skip
     run = ended(engine, home, queued, kind, parent=origin.output_checkpoint_id)
-    results.record_metrics(engine, run.id, [(1, "forget_loss", 3.0), (2, "forget_loss", 1.0)])
+    metric_points.record(engine, run.id, [(1, "forget_loss", 3.0), (2, "forget_loss", 1.0)])
     rows = [
         score("forget", 0.2),
         score("retain", 0.35, flags=["collapsed"]),

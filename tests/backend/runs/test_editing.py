@@ -28,7 +28,7 @@ from backend.runs.editing import subtract
 from backend.spec import Decoding, EvaluateSpec, ForgetRequest, Objective, ProbeSpec, Training, UnlearnSpec
 from backend.spec_edit import Edit
 from backend.spec_guards import Guards
-from storage import checkpoints, results, runs
+from storage import checkpoints, metric_points, results, runs
 from storage.tables import Checkpoint, Run, RunState
 from tests.backend.runs.conftest import carried_out, queue, short_finetune
 
@@ -164,7 +164,7 @@ def test_the_checkpoint_is_minus_what_was_learnt_of_the_forget_set(
     assert learnt and any(one.any() for one in learnt.values())
     for name, one in learnt.items():
         assert torch.equal(files[name.replace(".default", "")], -times * one), name
-    curves = results.curve(engine, run.id)
+    curves = metric_points.curve(engine, run.id)
     losses = [value for _, value in curves["forget_loss"]]
     assert "retain_loss" not in curves and losses[-1] < losses[0], "the forget set is learnt first"
 
@@ -182,7 +182,7 @@ def test_the_checkpoint_is_minus_what_was_learnt_of_the_forget_set(
 def test_only_the_finished_model_is_evaluated(engine: Engine, home: Path) -> None:
     run = edited(engine, home, Edit(method="task_vector"), training={"evaluate_every": 1})
     assert run.state == RunState.SUCCEEDED, run.error
-    curves = results.curve(engine, run.id)
+    curves = metric_points.curve(engine, run.id)
     steps = {step for name, points in curves.items() if name.startswith("accuracy/") for step, _ in points}
     assert steps == {3}
     assert [step for step, _ in curves["forget_loss"]] == [1, 2, 3]
@@ -196,7 +196,7 @@ def test_a_guard_that_ends_the_learning_leaves_a_model_that_is_subtracted_and_ev
         engine, home, Edit(method="task_vector"), training={"evaluate_every": 2}, guards={"forget_loss_above": 1e-3}
     )
     assert (run.state, run.step) == (RunState.SUCCEEDED, 1), run.error
-    curves = results.curve(engine, run.id)
+    curves = metric_points.curve(engine, run.id)
     assert [step for step, _ in curves["accuracy/forget"]] == [1]
     files = load_file(checkpoints.verify(home, made(engine, run)) / "adapter_model.safetensors")
     assert any(one.any() for name, one in files.items() if "lora_B" in name)
@@ -209,7 +209,7 @@ def test_sku_learns_the_forget_set_and_others_answers_and_leaves_the_reference_o
     fast = {"learning_rate": 0.01, "steps": 4}
     run = edited(engine, home, Edit(method="task_vector"), objective=learnt, training=fast)
     assert run.state == RunState.SUCCEEDED, run.error
-    curves = {name: [value for _, value in points] for name, points in results.curve(engine, run.id).items()}
+    curves = {name: [value for _, value in points] for name, points in metric_points.curve(engine, run.id).items()}
     assert curves["forget_loss"][-1] < curves["forget_loss"][0] and curves["other_loss"][-1] < curves["other_loss"][0]
     ids = torch.tensor([[1, 5, 9, 30]])
     before = open_model(engine, home, "demo", precision="fp32", device=CPU).model.eval()

@@ -13,7 +13,7 @@ from backend.presets import fill
 from backend.runs.job import Job
 from backend.runs.process import carry_out
 from backend.runs.train import _whole_final
-from storage import checkpoints, results, runs
+from storage import checkpoints, metric_points, runs
 from tests.backend.runs.conftest import carried_out, queue, short_finetune
 
 
@@ -40,7 +40,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_what_was_saved_goes_on(
     runs.resume(engine, run.id)
     ended = carried_out(engine, home)
     assert (ended.state, ended.resumed_from, ended.resumed_at_step) == ("succeeded", kept.id, 2)
-    assert [step for step, _ in results.curve(engine, run.id)["loss"]] == [1, 2, 3, 4, 5, 6]
+    assert [step for step, _ in metric_points.curve(engine, run.id)["loss"]] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_model_that_lora_taught_can_be_unlearned_asked_and_scored(engine: Engine, home: Path) -> None:
@@ -71,9 +71,9 @@ def test_a_final_model_that_was_damaged_before_it_was_scored_is_made_anew(engine
 
 def test_an_attempt_that_begins_anew_leaves_no_point_of_the_one_before(engine: Engine, home: Path) -> None:
     run = queue(engine, short_finetune(steps=2, save_every=0))
-    results.record_metrics(engine, run.id, [(1, "loss", -99.0), (7, "loss", -99.0)])
+    metric_points.record(engine, run.id, [(1, "loss", -99.0), (7, "loss", -99.0)])
     carried_out(engine, home)
-    curve = results.curve(engine, run.id)["loss"]
+    curve = metric_points.curve(engine, run.id)["loss"]
     assert [step for step, _ in curve] == [1, 2] and all(value > 0 for _, value in curve)
 
 
@@ -87,4 +87,4 @@ def test_a_run_that_was_taken_up_by_another_process_is_left_to_it(engine: Engine
     carry_out(Job(engine, home, slept), torch.device("cpu"))
     now = runs.get(engine, slept.id)
     assert (now.state, now.attempt, now.step) == ("running", 2, 0)
-    assert results.metric_names(engine, slept.id) == [] and checkpoints.listing(engine, role=None) == []
+    assert metric_points.names(engine, slept.id) == [] and checkpoints.listing(engine, role=None) == []

@@ -13,13 +13,14 @@ from safetensors.torch import load_file
 from sqlalchemy import Engine
 
 from backend.benchmarks.demo import DemoBenchmark
+from backend.models import lineage
 from backend.reports import run_report
 from backend.runs import train
 from backend.runs.job import Job
 from backend.runs.process import carry_out
 from backend.spec import ForgetRequest, Objective, Training, UnlearnSpec
 from backend.spec_guards import Guards, balance
-from storage import checkpoints, results, runs
+from storage import checkpoints, metric_points, runs
 from storage.tables import Checkpoint, Run, RunState
 from tests.backend.runs.conftest import carried_out
 
@@ -100,7 +101,7 @@ def test_a_diverging_ascent_stops_at_the_first_step_above_its_bound(engine: Engi
     wild = {"adapter": "full", "learning_rate": 1e-2, "schedule": "constant"}
     run = queued(engine, ascent, guards, steps=200, evaluate_every=0, **wild)
     ended = carried_out(engine, home)
-    losses = results.curve(engine, run.id, ["forget_loss"], points=1000)["forget_loss"]
+    losses = metric_points.curve(engine, run.id, ["forget_loss"], points=1000)["forget_loss"]
     last_step, last_loss = losses[-1]
     assert last_step < 200 and last_loss > 9 and all(loss <= 9 for _, loss in losses[:-1])
     assert (ended.step, kept(engine, ended).step) == (last_step, last_step)
@@ -119,7 +120,7 @@ def test_the_best_by_the_rule_is_kept_and_it_is_the_model_of_that_step(
     final = kept(engine, ended)
     assert script.asked == [2, 4, 6, 8] and final.step == 6
     assert same(adapter(home, final), script.weights[6]) and not same(adapter(home, final), script.weights[8])
-    recorded = results.curve(engine, ended.id)
+    recorded = metric_points.curve(engine, ended.id)
     by_step = {
         step: balance(forget, retain)
         for (step, forget), (_, retain) in zip(recorded["accuracy/forget"], recorded["accuracy/retain"], strict=True)
@@ -186,7 +187,10 @@ def test_stopped_and_resumed_a_run_keeps_what_it_keeps_in_one_go(
     assert resumed.resumed_at_step == stop_at and resumed.message == whole.message
     one, other = (adapter(home, kept(engine, run)) for run in (whole, resumed))
     assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-6
-    assert results.curve(engine, again.id)["accuracy/retain"] == results.curve(engine, whole.id)["accuracy/retain"]
+    assert (
+        metric_points.curve(engine, again.id)["accuracy/retain"]
+        == metric_points.curve(engine, whole.id)["accuracy/retain"]
+    )
 
 
 class Killed(BaseException):
@@ -227,7 +231,7 @@ def test_full_weights_are_set_back_to_the_best_too(engine: Engine, home: Path, s
     queued(engine, guards=Guards(keep="best"), adapter="full", modules="language+projector")
     final = kept(engine, carried_out(engine, home))
     assert final.step == 6 and final.kind == "full"
-    on_disk = train.load_weights(checkpoints.verify(home, final))
+    on_disk = lineage.load_weights(checkpoints.verify(home, final))
     assert all(torch.equal(on_disk[name], weight) for name, weight in script.weights[6].items())
     assert not all(torch.equal(on_disk[name], weight) for name, weight in script.weights[8].items())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from storage import checkpoints, results, runs
+from storage import checkpoints, metric_points, runs
 from storage.tables import ENDED, RunState
 from tests.backend.runs.conftest import Workers, short_finetune, wait_until
 
@@ -52,7 +52,7 @@ def test_killed_five_times_at_random_moments_a_run_is_still_done_once_and_whole(
     assert ended.attempt == 6 and (ended.step, ended.steps) == (STEPS, STEPS)
     final = checkpoints.listing(engine, role="final", run_id=run.id)
     assert len(final) == 1 and checkpoints.condition(home, final[0]) == "ok"
-    points = [step for step, _ in results.curve(engine, run.id, ["loss"], points=10**6)["loss"]]
+    points = [step for step, _ in metric_points.curve(engine, run.id, ["loss"], points=10**6)["loss"]]
     assert points == list(range(1, STEPS + 1)), "no point is lost or doubled"
     whole = {home / one.path for one in checkpoints.listing(engine, role=None, run_id=run.id)}
     on_disk = {manifest.parent for manifest in (home / "checkpoints").rglob("manifest.json")}

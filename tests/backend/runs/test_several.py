@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from backend.runs.several import read_only
 from backend.spec import ForgetRequest, Objective, Training, UnlearnSpec
-from storage import checkpoints, results, runs
+from storage import checkpoints, metric_points, runs
 from storage.database import connect
 from storage.tables import ENDED, Run
 from tests.backend.runs.conftest import Workers, queue, wait_until
@@ -73,7 +73,7 @@ def test_two_devices_make_the_steps_of_one_stop_together_go_on_and_end_together(
     one, two = ended(engine, alone), ended(engine, both)
     assert (one.state, two.state) == ("succeeded", "succeeded"), one.error or two.error
     assert two.resumed_at_step == stopped_at.step
-    curves, others = (results.curve(engine, run.id) for run in (alone, both))
+    curves, others = (metric_points.curve(engine, run.id) for run in (alone, both))
     assert {"loss", "forget_loss", "retain_loss"} <= set(curves) == set(others)
     for name in ("loss", "forget_loss", "retain_loss"):
         assert [step for step, _ in others[name]] == list(range(1, STEPS + 1)), "each step is told once"

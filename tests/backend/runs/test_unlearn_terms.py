@@ -15,7 +15,7 @@ from backend.runs.job import Job
 from backend.runs.process import carry_out
 from backend.spec import ForgetRequest, Objective, Training, UnlearnSpec
 from backend.spec_edit import Edit
-from storage import checkpoints, results, runs
+from storage import checkpoints, metric_points, runs
 from storage.tables import Run, RunState
 
 CPU = torch.device("cpu")
@@ -65,7 +65,7 @@ def test_a_run_of_each_forget_term_ends_and_moves_nothing_but_the_adapter(
 ) -> None:
     run = unlearned(engine, home, Objective(forget=term, layer=1, mismatch_count=2))
     assert (run.state, run.step) == (RunState.SUCCEEDED, STEPS), run.error
-    curves = results.curve(engine, run.id)
+    curves = metric_points.curve(engine, run.id)
     assert {"loss", "forget_loss", "retain_loss"} <= set(curves)
     assert ("dual" in curves) == (term == "pdu") and ("other_loss" in curves) == bool(FORGET_TERMS[term].other)
     for points in curves.values():
@@ -90,7 +90,7 @@ def test_a_run_of_each_forget_term_ends_and_moves_nothing_but_the_adapter(
 def test_retain_terms_turns_labels_and_regularisers_run_too(engine: Engine, home: Path, objective: Objective) -> None:
     run = unlearned(engine, home, objective)
     assert run.state == RunState.SUCCEEDED, run.error
-    curves = results.curve(engine, run.id)
+    curves = metric_points.curve(engine, run.id)
     forget, retain = ([step for step, _ in curves.get(name, [])] for name in ("forget_loss", "retain_loss"))
     turns = {"joint": ([1, 2, 3], [1, 2, 3]), "alternate": ([1, 3], [2]), "sequential": ([1, 2, 3], [])}
     assert (forget, retain) == turns[objective.schedule]

@@ -15,7 +15,7 @@ from urllib.error import URLError
 import pytest
 from sqlalchemy import Engine
 
-from storage import results, runs
+from storage import metric_points, runs
 from storage.tables import ENDED, RunState
 from storage.workers import workers
 from tests.backend.runs.conftest import REPO, queue, short_finetune, wait_until
@@ -66,7 +66,7 @@ def test_killing_the_web_process_five_times_does_not_touch_the_run(engine: Engin
         wait_until(lambda: runs.get(engine, run.id).state in (*ENDED, RunState.INTERRUPTED))
         ended = runs.get(engine, run.id)
         assert (ended.state, ended.attempt) == (RunState.INTERRUPTED, 1)
-        steps = [step for step, _ in results.curve(engine, run.id, ["loss"], points=10**6)["loss"]]
+        steps = [step for step, _ in metric_points.curve(engine, run.id, ["loss"], points=10**6)["loss"]]
         assert steps == list(range(1, len(steps) + 1)), "no step is lost or doubled"
     finally:
         for worker in workers(engine):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from storage import checkpoints, results, runs
+from storage import checkpoints, metric_points, runs
 from storage.tables import ENDED, RunState
 from tests.backend.runs.conftest import Workers, queue, short_finetune, wait_until
 
@@ -32,7 +32,7 @@ def test_a_run_is_claimed_carried_out_and_leaves_a_whole_checkpoint(engine: Engi
     assert [one.role for one in checkpoints.listing(engine, role=None, run_id=run.id)] == ["final"], (
         "resume checkpoints are pruned"
     )
-    assert [step for step, _ in results.curve(engine, run.id)["loss"]] == [1, 2, 3, 4, 5, 6]
+    assert [step for step, _ in metric_points.curve(engine, run.id)["loss"]] == [1, 2, 3, 4, 5, 6]
     assert {"torch", "transformers", "peft", "data", "device"} <= set(ended.versions)
 
 
