@@ -13,7 +13,7 @@ from storage.claims import touch
 from storage.database import finite, insert_or_ignore, reading, writing
 from storage.tables import AttackUnit, Transcript, new_id
 
-_FIGURES = ("value", "low", "high")
+_FIGURES = ("value", "low", "high", "plainly")
 _WORDS = ("item_id", "subject", "modality", "question", "asked", "truth", "text")
 
 
@@ -27,9 +27,9 @@ def write_unit(
 ) -> None:
     """Keep a unit with all that was said in it; one that is there already is put aside for this one.
 
-    `unit` has attack, role, value, and may have strength, n, people, low, high, seconds, note, detail; a transcript
-    has item_id, subject, modality, question, asked, truth, text, and may have prefix, leaked, detail. Raises NotFound;
-    ClaimLost where an `attempt` is named that no longer holds the run; KeyError for a row that lacks a key.
+    `unit` has attack, role, value, and may have strength, n, people, low, high, plainly, seconds, note, detail; a
+    transcript has item_id, subject, modality, question, asked, truth, text, and may have prefix, leaked, detail. Raises
+    NotFound; ClaimLost where an `attempt` is named that no longer holds the run; KeyError for a row that lacks a key.
     """
     place = {
         "run_id": run_id,
@@ -37,7 +37,7 @@ def write_unit(
         "strength": float(unit.get("strength") or 0),
         "role": unit["role"],
     }
-    row = {"n": 0, "people": 0, "low": None, "high": None, "seconds": 0.0, "note": None, "detail": {}, **unit, **place}
+    row = dict.fromkeys(_FIGURES) | {"n": 0, "people": 0, "seconds": 0.0, "note": None, "detail": {}, **unit, **place}
     row |= {name: finite(row[name]) for name in _FIGURES}
     said = [_transcript(place, one) for one in transcripts]
     with writing(engine) as session:
@@ -56,7 +56,7 @@ def copy_unit(
     place = {"attack": unit.attack, "strength": unit.strength, "role": unit.role}
     with reading(engine) as session:
         said = list(session.scalars(_narrowed(select(Transcript), unit.run_id, place)))
-    kept = {name: getattr(unit, name) for name in ("value", "n", "people", "low", "high", "seconds", "note")}
+    kept = {name: getattr(unit, name) for name in (*_FIGURES, "n", "people", "seconds", "note")}
     words = [{name: getattr(one, name) for name in (*_WORDS, "prefix", "leaked", "detail")} for one in said]
     write_unit(engine, run_id, {**place, **kept, "detail": {**unit.detail, **detail}}, words, attempt=attempt)
 

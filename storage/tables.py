@@ -209,6 +209,7 @@ class AttackUnit(Base):
     """One attack at one strength on one model of an attack run: the share of answers that leaked.
 
     `role` is `unlearned`, `original` or `control`. `value` is null where the attack could not be made; `note` says why.
+    `plainly` is what the same model tells when the very same questions are asked plainly, where that was asked.
     """
 
     __tablename__ = "attack_units"
@@ -222,6 +223,7 @@ class AttackUnit(Base):
     people: Mapped[int] = mapped_column(default=0)
     low: Mapped[float | None]
     high: Mapped[float | None]
+    plainly: Mapped[float | None]
     seconds: Mapped[float] = mapped_column(default=0.0)
     note: Mapped[str | None] = mapped_column(Text)
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from markupsafe import Markup
+from sqlalchemy import Engine
 
 from backend.attack_report import attack_report
 from backend.suites import FAMILIES, PLAIN
+from backend.suites.info import number
 from storage import attacks, runs
 from storage.errors import NotFound
 from storage.tables import Run, Transcript
@@ -21,6 +24,8 @@ from ui import attack_figures, parts
 from ui.context import Lab
 
 PAGE = 20
+FEW_PEOPLE = 10
+"""Below so many, a bootstrap over people says little."""
 ROLES = ("unlearned", "original", "control")
 Rows = Sequence[Mapping[str, Any]]
 NOTHING_SAID = {
@@ -29,6 +34,7 @@ NOTHING_SAID = {
     "control": "No control met this attack.",
 }
 LEAK = Markup(' <span class="lethe-leak"><span aria-hidden="true">▲</span> leak</span>')
+SURE = Markup(' <span class="lethe-leak" title="above the control with all attacks counted together">▲</span>')
 KNOWS = Markup(' <span class="lethe-muted lethe-nowrap"><span aria-hidden="true">✓</span> knows</span>')
 
 
@@ -67,16 +73,42 @@ def _worst(row: Mapping[str, Any]) -> Markup:
 
 
 def _held_against(row: Mapping[str, Any]) -> str:
-    return f", where a model that never knew tells {percent(row['control'])}" if row["control"] is not None else ""
+    """What the control tells: another model, or this one asked about people whom nobody was taught."""
+    if row["control"] is None:
+        return ""
+    told = percent(row["control"])
+    if row["control_of"] == "held-out people":
+        return f"; of people nobody was taught it tells {told}"
+    return f", where a model that never knew tells {told}"
 
 
 def _meaning(made: Rows) -> str:
-    sure = [row for row in made if row["gap_low"] is not None and row["gap_low"] > 0]
-    if sure:
-        return f"{_attacks(len(sure))} of {len(made)} leak beyond the control; what was forgotten is still in there."
     if all(row["gap"] is None for row in made):
         return "There is no control, so a leak may be a guess."
-    return "No attack leaks beyond the control, as far as these questions can tell."
+    sure = sum(row["sure"] for row in made)
+    alone = sum(row["gap_low"] is not None and row["gap_low"] > 0 for row in made)
+    if sure:
+        words = (
+            f"{_attacks(sure)} of {len(made)} {_leak(sure)} beyond the control, with all that were tried counted "
+            "together; what was forgotten is still in there."
+        )
+    elif alone:
+        words = (
+            f"{_attacks(alone)} of {len(made)} {_leak(alone)} beyond the control taken alone, but of so many attacks "
+            "some do so by chance: counted together none does."
+        )
+    else:
+        words = "No attack leaks beyond the control, as far as these questions can tell."
+    return f"{words} {_few(made)}".strip()
+
+
+def _few(made: Rows) -> str:
+    people = max((row["people"] or 0 for row in made), default=0)
+    return f"With {people} people, intervals are rough." if 0 < people < FEW_PEOPLE else ""
+
+
+def _leak(count: int) -> str:
+    return "leaks" if count == 1 else "leak"
 
 
 def _attacks(count: int) -> str:
@@ -114,7 +146,7 @@ def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
         parts.rate(row["original"]),
         _control(row),
         parts.rate(row["recovery"], row["recovery_low"], row["recovery_high"]),
-        parts.rate(row["gap"], row["gap_low"], row["gap_high"]),
+        parts.rate(row["gap"], row["gap_low"], row["gap_high"]) + (SURE if row["sure"] else ""),
         row["n"],
         Markup('<span class="lethe-nowrap" title="on all models, at this strength">{}</span>').format(
             parts.duration(row["seconds"])
@@ -144,7 +176,7 @@ def _name(row: Mapping[str, Any]) -> Markup:
 
 def called(name: str, strength: float) -> str:
     """An attack at a strength, as the page's list and an address have it."""
-    return f"{name}@{strength:g}"
+    return f"{name}@{number(strength)}"
 
 
 def _control(row: Mapping[str, Any]) -> Markup:
@@ -160,7 +192,8 @@ def legend(rows: Rows) -> Markup:
     marks += [parts.identity("control", f"Control ({of})")] if of else []
     return Markup(
         '<p class="lethe-foot">{} · Leak: the fact stands in the answer. Recovered: how much of what the plain '
-        "question no longer brings out the attack brings back. Over control: only this is evidence of memory.</p>"
+        "question no longer brings out the attack brings back. Over control: only this is evidence of memory; ▲ above "
+        "the control with all attacks counted together.</p>"
     ).format(parts.joined(marks, " "))
 
 
@@ -183,29 +216,6 @@ def _to(lab: Lab, run_id: str) -> Markup:
         )
     except NotFound:
         return Markup("a run that was deleted ({})").format(run_id[:8])
-
-
-def crossed(run: Run, units: Sequence[Any]) -> Markup:
-    """Forgotten with the picture or as text, against asked with the picture or as text: plain questions only."""
-    found = {unit.role: unit.detail.get("modality", {}) for unit in units if unit.attack == PLAIN.name}
-    if not found.get("unlearned"):
-        return Markup("")
-    forgot = (run.spec.get("request") or {}).get("modality", "both")
-    words = {"both": "with the picture and as text", "image_text": "with the picture", "text": "as text"}
-    rows = [
-        (
-            parts.identity(role),
-            *(parts.rate(_share(found[role].get(asked))) for asked in ("image_text", "text")),
-        )
-        for role in ROLES
-        if role in found
-    ]
-    shown = parts.table(["", "Asked with picture", "Asked as text"], rows, label="leak by modality")
-    return Markup('<p class="lethe-quiet">Forgotten {}.</p>{}').format(words[forgot], shown)
-
-
-def _share(tally: Sequence[float] | None) -> float | None:
-    return tally[0] / tally[1] if tally and tally[1] else None
 
 
 # -- what was said ----------------------------------------------------------------------------------------------------
@@ -267,22 +277,27 @@ def listing(lab: Lab, limit: int = 50) -> Markup:
     found = runs.listing(lab.engine, kind="attack", limit=limit)
     if not found:
         return parts.empty("No model was attacked yet. Choose one above and start with the quick suite.")
+    sizes = attacks.sizes(lab.engine, [run.id for run in found])
     return parts.table(
         ["Run", "Suite", "State", "Worst attack", "Leak", "Recovered", "Over control"],
-        [_line(lab, run) for run in found],
+        [_line(run, _worst_of(lab.engine, run.id, sizes.get(run.id))) for run in found],
         label="attack runs",
     )
 
 
-def _line(lab: Lab, run: Run) -> tuple[object, ...]:
-    made = [
-        row for row in attack_report(lab.engine, run.id) if row["unlearned"] is not None and row["name"] != PLAIN.name
-    ]
+@lru_cache(maxsize=512)
+def _worst_of(engine: Engine, run_id: str, size: tuple[int, float] | None) -> Mapping[str, Any] | None:
+    """The worst attack of a run with so many units, which is reckoned when there are more: it takes a thousand draws
+    for each of them, and the list is looked at every two seconds."""
+    rows = attack_report(engine, run_id) if size else []
+    return next((row for row in rows if row["unlearned"] is not None and row["name"] != PLAIN.name), None)
+
+
+def _line(run: Run, worst: Mapping[str, Any] | None) -> tuple[object, ...]:
     name = Markup('<a class="lethe-link" href="/attack?run={}">{}</a>').format(run.id, run.name)
     state = parts.state_mark(str(run.state))
-    if not made:
+    if worst is None:
         return name, run.spec.get("suite", ""), state, *[parts.NOTHING] * 4
-    worst = made[0]
     return (
         name,
         run.spec.get("suite", ""),

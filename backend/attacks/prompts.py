@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from backend.attack_prompts import AttackNeeds, AttackPrompt, Known, about, by_subject, opening, placeholders, put
 from backend.attacks.attack import Asked, Attack, Room, Target, Told, ask, plainly
 from backend.benchmarks.item import Item
+from backend.inference.sampling import is_leak
 from backend.models.encoding import Encoder
 
 EXAMPLES = 3
+EXAMPLES_AT_HAND = 12
 TIMES = {"plain": 1, "spelled": 4, "base64": 4}
 """By how much longer an answer may be that is asked for in letters or in Base64."""
 
@@ -76,7 +78,9 @@ def _known(one: AttackPrompt, items: Sequence[Item], room: Room) -> list[_Around
                 item,
                 room.benchmark,
                 others.get(item.subject, ()),
-                examples.get(item.attribute, ()),
+                [one for one in examples.get(item.attribute, ()) if not is_leak(room.rules, item, " ".join(one))][
+                    :EXAMPLES
+                ],
                 room.rules.prompt,
             ),
         )
@@ -119,12 +123,13 @@ def _wrapped(one: AttackPrompt, around: Sequence[_Around], room: Room) -> list[A
 
 
 def _examples(scored: Sequence[Item]) -> Mapping[str, list[tuple[str, str]]]:
-    """By attribute: questions about people of the retain set, answered, as text, one a person."""
+    """By attribute: questions about people of the retain set, answered, as text, one a person. There are more than are
+    shown, since one that holds the very fact that is asked for is left out."""
     found: dict[str, dict[str, Item]] = {}
     for item in scored:
         if item.set == "retain" and item.modality == "text" and item.task == "generation":
             by_person = found.setdefault(item.attribute, {})
-            if len(by_person) < EXAMPLES:
+            if len(by_person) < EXAMPLES_AT_HAND:
                 by_person.setdefault(item.subject, item)
     return {
         attribute: [(item.question, item.answer) for item in by_person.values()]

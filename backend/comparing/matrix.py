@@ -1,7 +1,8 @@
 """Checkpoints by attacks: what each attack brought back of each model, the worst case first.
 
 Recovery and excess are those of `backend.attack_report`, without its intervals, which take a thousand draws an attack:
-a matrix reads hundreds of runs. Of a checkpoint the newest attack run on the same people counts.
+a matrix reads hundreds of runs. Of a checkpoint the newest attack run on the same people counts, attack by attack: one
+that has only begun, or made few attacks, hides nothing that an earlier one found.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from backend.suites import KNOWN, PLAIN
 from storage.database import reading
 from storage.tables import AttackUnit
 
-Unit = tuple[str, float, str, float | None]
-"""Attack, strength, role, leak rate."""
+Unit = tuple[str, float, str, float | None, float | None]
+"""Attack, strength, role, leak rate, and what the same model tells when the very same questions are asked plainly."""
 Shares = Mapping[str, float]
 """Leak rate by role."""
 
@@ -49,39 +50,50 @@ class Attacked:
     worst: Worst
 
 
-def attack_runs(seen: Snapshot, found: Iterable[Model], benchmark: str, whom: str) -> dict[str, str]:
-    """The newest attack run on each model's checkpoint that is about these people and found something, by the model's
-    `run`."""
-    newest: dict[str, RunRow] = {}
+def attack_runs(seen: Snapshot, found: Iterable[Model], benchmark: str, whom: str) -> dict[str, list[str]]:
+    """The attack runs on each model's checkpoint that are about these people and found something, the newest first, by
+    the model's `run`."""
+    by_checkpoint: dict[str, list[RunRow]] = defaultdict(list)
     for run in seen.runs.values():
         about = run.kind == "attack" and run.scored and run.spec.get("benchmark") == benchmark
         if about and run.parent is not None and whom_key(run.spec) == people_of(whom):
-            newest.setdefault(run.parent, run)
-    return {model.run: newest[model.checkpoint].id for model in found if model.checkpoint in newest}
+            by_checkpoint[run.parent].append(run)
+    return {
+        model.run: [run.id for run in sorted(by_checkpoint[model.checkpoint], key=lambda run: -run.created_at)]
+        for model in found
+        if model.checkpoint in by_checkpoint
+    }
 
 
 def attacked(engine: Engine, seen: Snapshot, found: Sequence[Model], benchmark: str, whom: str) -> list[Attacked]:
     """The models on which an attack was carried out, the worst off first."""
     by_model = attack_runs(seen, found, benchmark, whom)
-    units, plain = _units(engine, list(by_model.values())), _plainly(engine, list(by_model.values()))
+    every = [run for chosen in by_model.values() for run in chosen]
+    units, plain = _units(engine, every), _plainly(engine, every)
     made = []
     for model in found:
-        run = by_model.get(model.run)
-        attacks = by_attack(units.get(run, ()), run, plain.get(run)) if run else {}
-        if attacks and run:
-            made.append(Attacked(model, run, attacks, max(attacks.values(), key=lambda worst: worst.excess)))
+        attacks: dict[str, Worst] = {}
+        for run in by_model.get(model.run, ()):
+            attacks = by_attack(units.get(run, ()), run, plain.get(run)) | attacks
+        if attacks:
+            worst = max(attacks.values(), key=lambda one: one.excess)
+            made.append(Attacked(model, worst.run, attacks, worst))
     return sorted(made, key=lambda one: one.worst.excess, reverse=True)
 
 
 def by_attack(units: Iterable[Unit], run: str, asked: Mapping[str, Shares] | None = None) -> dict[str, Worst]:
     """Each attack that could be made on the unlearned model, at its worst strength; asking plainly is none.
 
-    `asked` are the plain leaks of each modality: an attack on pictures is held against plain questions with a picture.
+    `asked` are the plain leaks of each modality: where a unit has not noted what the same questions tell plainly, an
+    attack on pictures is held against plain questions with a picture.
     """
     leaks: dict[tuple[str, float], dict[str, float]] = defaultdict(dict)
-    for attack, strength, role, value in units:
+    alike: dict[tuple[str, float], dict[str, float]] = defaultdict(dict)
+    for attack, strength, role, value, plainly in units:
         if value is not None:
             leaks[attack, strength][role] = value
+        if plainly is not None:
+            alike[attack, strength][role] = plainly
     plain = leaks.get((PLAIN.name, 0.0), {})
     found: dict[str, Worst] = {}
     trivial = {one for one in leaks if one[0] in KNOWN and one[1] in KNOWN[one[0]].trivial}
@@ -92,8 +104,9 @@ def by_attack(units: Iterable[Unit], run: str, asked: Mapping[str, Shares] | Non
         if (attack, strength) in trivial and attack in telling:
             continue
         modalities = KNOWN[attack].modalities if attack in KNOWN else ()
-        alike = asked.get(modalities[0], {}) if asked and len(modalities) == 1 else {}
-        one = _worst(attack, strength, by_role, alike or plain, run)
+        of_modality = asked.get(modalities[0], {}) if asked and len(modalities) == 1 else {}
+        usual = of_modality or plain
+        one = _worst(attack, strength, by_role, {**usual, **alike[attack, strength]}, run)
         if attack not in found or one.excess > found[attack].excess:
             found[attack] = one
     return found
@@ -130,13 +143,14 @@ def _title(name: str) -> str:
 
 
 def _units(engine: Engine, run_ids: Sequence[str]) -> dict[str, list[Unit]]:
-    columns = (AttackUnit.run_id, AttackUnit.attack, AttackUnit.strength, AttackUnit.role, AttackUnit.value)
+    of = AttackUnit
+    columns = (of.run_id, of.attack, of.strength, of.role, of.value, of.plainly)
     found: dict[str, list[Unit]] = defaultdict(list)
     with reading(engine) as session:
-        for run_id, attack, strength, role, value in session.execute(
-            select(*columns).where(AttackUnit.run_id.in_(run_ids))
+        for run_id, attack, strength, role, value, plainly in session.execute(
+            select(*columns).where(of.run_id.in_(run_ids))
         ):
-            found[run_id].append((attack, strength, role, value))
+            found[run_id].append((attack, strength, role, value, plainly))
     return found
 
 

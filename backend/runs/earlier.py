@@ -1,41 +1,70 @@
 """What an earlier attack run found on the very same models: an original or a control is not asked the same thing twice.
 
-Only units on the same checkpoint count, under the same spec, data, versions and device; what was asked and said comes
+A unit is taken over only where it was made on the same checkpoint by the same code, libraries and device, of the same
+data, request, questions and settings: it says so of itself, as it was when it was made. What was asked and said comes
 along, and the unit says which run it came from. The unlearned model is always asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+import torch
+
+import backend
+from backend.benchmarks.item import Item
 from backend.runs.job import Job, log
 from backend.spec import AttackSpec
 from backend.suites import Role
+from backend.versions import versions
 from storage import attacks, runs
-from storage.tables import Run
 
 Key = tuple[Role, str, float]
 """A unit's place in a run: role, attack, strength."""
 LOOKED_THROUGH = 200
 """How many attack runs are looked through, the newest first."""
-ITS_OWN = ("model", "suite", "attacks", "own_suite", "control", "anew")
-"""What two runs' specs may differ in, since a unit says for itself what was asked of which model."""
+TELLING = ("checkpoint", "control_of", "prompt", "made_by")
+"""What must be the same of two units for one to stand for the other."""
+CODE = ("attack_prompts", "attacks", "inference", "metrics", "models", "suites")
+"""Where what comes of an attack is decided."""
+
+
+def made_by(job: Job, spec: AttackSpec, items: Sequence[Item], device: torch.device) -> str:
+    """Names everything beside model, attack and strength that decides what comes of a unit."""
+    settings = spec.model_dump(mode="json", include={"benchmark", "request", "batch_size", "precision", "seed"})
+    data = runs.get(job.engine, job.id).versions.get("data")
+    known = [settings, [item.id for item in items], data, versions(), _device_name(device), code_digest()]
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> str:
+    """Names the source of whatever carries attacks out and judges answers."""
+    root = Path(backend.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(path for room in CODE for path in (root / room).rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def take_over(job: Job, spec: AttackSpec, wanted: Mapping[Key, Mapping[str, Any]]) -> set[Key]:
     """Copies into this run the units of earlier runs whose `detail` agrees with `wanted`'s; returns their places.
 
-    `wanted` has, by place, what a unit must say of itself: checkpoint, control_of, prompt. One on a model from outside
-    the lab (no checkpoint) or one that could not be made is never taken.
+    `wanted` has, by place, what a unit must say of itself (`TELLING`). One on a model from outside the lab (no
+    checkpoint) or one that could not be made is never taken.
     """
     left = {key: stamp for key, stamp in wanted.items() if key[0] != "unlearned" and stamp.get("checkpoint")}
     if not left or spec.anew:
         return set()
-    mine = runs.get(job.engine, job.id)
     taken: set[Key] = set()
     for run in runs.listing(job.engine, kind="attack", limit=LOOKED_THROUGH):
-        if run.id == mine.id or not _same_questions(run, mine):
+        if run.id == job.id or run.spec.get("benchmark") != spec.benchmark:
             continue
         for unit in attacks.units(job.engine, [run.id]):
             key: Key = (unit.role, unit.attack, unit.strength)  # type: ignore[assignment]
@@ -49,17 +78,9 @@ def take_over(job: Job, spec: AttackSpec, wanted: Mapping[Key, Mapping[str, Any]
     return taken
 
 
-def stamp(checkpoint: str | None, control_of: str | None, prompt: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a unit says of itself, without what does not apply."""
-    said = {"checkpoint": checkpoint, "control_of": control_of, "prompt": prompt}
-    return {key: value for key, value in said.items() if value is not None}
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} {platform.machine()}"
 
 
 def _agrees(detail: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return all(detail.get(key) == wanted.get(key) for key in ("checkpoint", "control_of", "prompt"))
-
-
-def _same_questions(one: Run, other: Run) -> bool:
-    specs = [{key: value for key, value in run.spec.items() if key not in ITS_OWN} for run in (one, other)]
-    made_by = [{key: value for key, value in run.versions.items() if key != "threads"} for run in (one, other)]
-    return specs[0] == specs[1] and made_by[0] == made_by[1]
+    return all(detail.get(key) == wanted.get(key) for key in TELLING)

@@ -5,6 +5,7 @@ No torch: pages and the command line read this. The code of an attack is in `bac
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -30,7 +31,7 @@ class AttackInfo:
 
     `suites` maps the name of a built-in suite to the strengths it tries; an attack that has none to choose from tries
     `NO_STRENGTH`. `strength` says what a strength is, with `{}` for the number. `roles` are the models it makes sense
-    for, `modalities` the questions.
+    for, `modalities` the questions. A strength lies within `bounds`, is `whole`, or is one of `allowed`, where it must.
 
     `budget` is what a strength spends, from nothing at 0 (steps, samples), where it spends something: the report then
     says after how much of it half is back. At a `trivial` strength the model is the original by construction, so that
@@ -48,10 +49,29 @@ class AttackInfo:
     modalities: tuple[str, ...] = ("image_text", "text")
     budget: str = ""
     trivial: tuple[float, ...] = ()
+    bounds: tuple[float, float] = (0.0, math.inf)
+    whole: bool = False
+    allowed: tuple[float, ...] = ()
 
     def at(self, strength: float) -> str:
         """The strength in words; nothing for an attack that has none."""
-        return self.strength.format(f"{strength:g}") if self.strength else ""
+        return self.strength.format(number(strength)) if self.strength else ""
+
+    def fault(self, strength: float) -> str:
+        """Why it cannot be of that strength, to follow the attack's name; nothing where it can."""
+        least, most = self.bounds
+        if self.allowed and strength not in self.allowed:
+            return f"must be {' or '.join(map(number, self.allowed))}, not {number(strength)}"
+        if not least <= strength <= most:
+            return f"must lie between {number(least)} and {number(most)}, not at {number(strength)}"
+        if self.whole and strength != int(strength):
+            return f"must be a whole number, not {number(strength)}"
+        return ""
+
+
+def number(value: float) -> str:
+    """A strength as people write it, and exactly: `4`, `0.25`."""
+    return str(int(value)) if value == int(value) else repr(float(value))
 
 
 def everywhere(*strengths: float) -> dict[str, tuple[float, ...]]:

@@ -18,6 +18,8 @@ INSIDE: tuple[AttackInfo, ...] = (
         {"quick": (1.0,), "standard": (1.0, 5.0), "full": (1.0, 5.0, 10.0)},
         "among the first {}",
         "The true answer is read up to where the fact begins, so its wording is given; the model writes nothing.",
+        bounds=(1, 10_000),
+        whole=True,
     ),
     AttackInfo(
         "soft_prompt",
@@ -28,6 +30,8 @@ INSIDE: tuple[AttackInfo, ...] = (
         "{} tokens",
         FORCED,
         budget="tokens",
+        bounds=(1, 200),
+        whole=True,
     ),
     AttackInfo(
         "latent",
@@ -38,5 +42,6 @@ INSIDE: tuple[AttackInfo, ...] = (
         "by {} of their length",
         f"Pushed towards the true answer itself. {FORCED}",
         budget="share",
+        bounds=(0.001, 100),
     ),
 )

@@ -254,8 +254,9 @@ def _check_strengths(info: AttackInfo, strengths: tuple[float, ...]) -> None:
         raise ValueError(f"gives {info.name} a strength, and it has none to choose")
     if len(strengths) > MOST_STRENGTHS or len(set(strengths)) < len(strengths):
         raise ValueError(f"gives {info.name} more than {MOST_STRENGTHS} strengths, or one of them twice")
-    if min(strengths) < 0:
-        raise ValueError(f"gives {info.name} a strength below 0")
+    fault = next((fault for one in strengths if (fault := info.fault(one))), "")
+    if fault:
+        raise ValueError(f"gives {info.name} a strength it cannot have: it {fault}")
 
 
 def _usual(info: AttackInfo) -> tuple[float, ...]:

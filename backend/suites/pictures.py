@@ -48,6 +48,8 @@ PICTURES: tuple[AttackInfo, ...] = (
         "views that were never trained on: was the person forgotten, or only the picture?",
         {"quick": (1,), "standard": (1, 2), "full": (1, 2, 3)},
         strength="view {}",
+        bounds=(1, 1000),
+        whole=True,
     ),
     _picture(
         "crop",
@@ -55,6 +57,7 @@ PICTURES: tuple[AttackInfo, ...] = (
         "the middle of the picture at full size: does forgetting hang on the frame?",
         _graded(80, (90, 70), (90, 80, 70, 60, 50)),
         strength="the middle {} %",
+        bounds=(5, 100),
     ),
     _picture("flip", "Mirror image", "left and right changed: does forgetting hang on the exact picture?"),
     _picture(
@@ -63,6 +66,7 @@ PICTURES: tuple[AttackInfo, ...] = (
         "a turned picture, for the same reason",
         _graded(15, (15, 90), (5, 15, 45, 90, 180)),
         strength="{}°",
+        bounds=(0, 360),
     ),
     _picture(
         "brightness",
@@ -70,6 +74,7 @@ PICTURES: tuple[AttackInfo, ...] = (
         "a darker or lighter picture, for the same reason",
         _graded(60, (60, 140), (40, 60, 80, 120, 140, 180)),
         strength="{} % of the light",
+        bounds=(1, 1000),
     ),
     _picture(
         "blur",
@@ -77,6 +82,7 @@ PICTURES: tuple[AttackInfo, ...] = (
         "how coarse a picture still brings the person out",
         _graded(2, (1, 3), (1, 2, 3, 5)),
         strength="radius {} % of the side",
+        bounds=(0, 50),
     ),
     _picture(
         "noise",
@@ -84,6 +90,7 @@ PICTURES: tuple[AttackInfo, ...] = (
         "small random changes of every pixel, the blind sister of PGD",
         _graded(16, (16, 32), (8, 16, 32, 64)),
         strength="σ = {}/255",
+        bounds=(0, 255),
     ),
     _picture("greyscale", "Greyscale", "whether forgetting hangs on colour"),
     _picture(
@@ -92,6 +99,8 @@ PICTURES: tuple[AttackInfo, ...] = (
         "a picture in another style: few shades of each colour",
         {"standard": (2,), "full": (1, 2, 3)},
         strength="{} bits a colour",
+        bounds=(1, 8),
+        whole=True,
     ),
     _picture("edges", "Outlines only", "a picture in another style: a drawing of its outlines", thorough()),
     _picture(
@@ -100,6 +109,8 @@ PICTURES: tuple[AttackInfo, ...] = (
         "the person in a picture with others, at the top left",
         {"standard": (3,), "full": (1, 3, 8)},
         strength="with {} others",
+        bounds=(1, 8),
+        whole=True,
     ),
     _picture(
         "blank",
@@ -120,5 +131,6 @@ PICTURES: tuple[AttackInfo, ...] = (
         {"standard": (8,), "full": (2, 4, 8, 16)},
         strength="ε = {}/255",
         caution=f"The true answer is sought, and such changes can make a model say anything, so {OVER_THE_CONTROL}.",
+        bounds=(0.01, 255),
     ),
 )

@@ -19,5 +19,7 @@ FIRST_TOKENS = AttackInfo(
     {"quick": (2,), "standard": (1, 2, 4), "full": (1, 2, 4)},
     "{} tokens",
     caution="The beginning may name the person.",
+    bounds=(1, 1000),
+    whole=True,
 )
 PROMPTS = (*(as_attack(prompt) for prompt in ATTACKS.values()), FIRST_TOKENS)

@@ -14,5 +14,7 @@ SAMPLING: tuple[AttackInfo, ...] = (
         "{} answers",
         "The more answers, the likelier a lucky guess.",
         budget="answers",
+        bounds=(1, 1024),
+        whole=True,
     ),
 )

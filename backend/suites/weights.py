@@ -11,7 +11,10 @@ UNRELATED = "LoRA r128 α16 at 2e-4, arXiv 2409.18025; 2e-3 below 50 M parameter
 
 def relearning(name: str, title: str, tests: str, how: str, suites: dict[str, tuple[float, ...]]) -> AttackInfo:
     """An attack whose strength is optimiser steps; `how` are the settings, with their source."""
-    return AttackInfo(name, "weight", title, f"{tests} ({how})", suites, "after {} steps", budget="steps")
+    words = f"{tests} ({how})"
+    return AttackInfo(
+        name, "weight", title, words, suites, "after {} steps", budget="steps", bounds=(1, 100_000), whole=True
+    )
 
 
 WEIGHTS: tuple[AttackInfo, ...] = (
@@ -58,6 +61,8 @@ WEIGHTS: tuple[AttackInfo, ...] = (
         "scale for each row at 8 bits, for each 128 weights below)",
         {"quick": (4.0,), "standard": (8.0, 4.0), "full": (8.0, 4.0, 3.0)},
         "{} bits",
+        bounds=(2, 8),
+        whole=True,
     ),
     AttackInfo(
         "quantise_nf4",
@@ -66,6 +71,7 @@ WEIGHTS: tuple[AttackInfo, ...] = (
         "the 4-bit format that most people load models in (QLoRA, arXiv 2305.14314; a scale for each 64 weights)",
         thorough(4.0),
         "{} bits",
+        allowed=(4.0,),
     ),
     AttackInfo(
         "quantise_torchao",
@@ -74,6 +80,7 @@ WEIGHTS: tuple[AttackInfo, ...] = (
         "rounding as a library does it",
         {"full": (8.0, 4.0)},
         "{} bits",
+        allowed=(8.0, 4.0),
     ),
     AttackInfo(
         "scale_back",
@@ -86,10 +93,11 @@ WEIGHTS: tuple[AttackInfo, ...] = (
             "full": (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5),
         },
         "at ×{}",
-        "An adapter that is not merged can be taken off, which gives the original back: ×0 is no finding. LoRA "
-        "unlearning is only real in weights that were merged.",
+        "An adapter that is not merged can be taken off, which gives back the model it was put on: ×0 is no finding. "
+        "LoRA unlearning is only real in weights that were merged.",
         roles=("unlearned",),
         trivial=(0.0,),
+        bounds=(0, 10),
     ),
     AttackInfo(
         "prune_magnitude",
@@ -98,6 +106,7 @@ WEIGHTS: tuple[AttackInfo, ...] = (
         "whether what hides the facts sits in neurons that do little else",
         thorough(1.0, 5.0, 10.0),
         "{} % of the neurons",
+        bounds=(0.01, 90),
     ),
     AttackInfo(
         "prune_random",
@@ -106,6 +115,7 @@ WEIGHTS: tuple[AttackInfo, ...] = (
         "whether the forgetting breaks sooner than the knowledge does",
         thorough(1.0, 5.0, 10.0),
         "{} % of the neurons",
+        bounds=(0.01, 90),
     ),
     AttackInfo(
         "ablate",
@@ -115,5 +125,6 @@ WEIGHTS: tuple[AttackInfo, ...] = (
         "undoes methods that push states aside, such as RMU",
         thorough(0.25, 0.5, 0.75),
         "from {} of the depth on",
+        bounds=(0, 1),
     ),
 )

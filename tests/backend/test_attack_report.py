@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from backend.attack_report import half_at, reckon, unit_figures
@@ -159,3 +160,64 @@ def test_an_attack_never_stands_where_the_model_is_the_original_by_construction(
     assert [point["strength"] for point in rows[0]["curve"]] == [0.0, 0.5, 1.0]
     alone = reckon([unit("scale_back", "unlearned", KNEW, 0.0)])
     assert alone[0]["strength"] == 0.0, "where nothing else was tried, it is shown"
+
+
+# -- the very same questions, and many attacks at once ----------------------------------------------------------------
+
+
+def test_an_attack_on_some_of_the_questions_that_changes_nothing_recovers_nothing() -> None:
+    """Plainly a tells both facts and b none; the attack asks only what b is asked, and a's second question."""
+    plainly = {"a": [1.0, 1], "b": [0.0, 2]}
+    known = {"a": [1.0, 1], "b": [2.0, 2]}
+    rows = reckon(
+        [
+            unit("plain", "unlearned", {"a": [1.0, 1.0], "b": [0.0, 0.0]}),
+            unit("plain", "original", KNEW),
+            unit("first_tokens", "unlearned", {"a": [1.0], "b": [0.0, 0.0]}, 2.0, detail={"plainly": plainly}),
+            unit("first_tokens", "original", {"a": [1.0], "b": [1.0, 1.0]}, 2.0, detail={"plainly": known}),
+        ]
+    )
+    (row,) = (row for row in rows if row["name"] == "first_tokens")
+    assert row["before"] == pytest.approx(1 / 3) and row["recovery"] == pytest.approx(0.0)
+
+
+def test_the_interval_of_recovery_is_that_of_the_people_drawn_anew() -> None:
+    """a gets half of it back, b all: drawn anew the recovery is .5 (a, a), .75 (a, b) or 1 (b, b), a quarter, a half
+    and a quarter of the time."""
+    rows = reckon(
+        [
+            unit("plain", "unlearned", FORGOT),
+            unit("plain", "original", KNEW),
+            unit("roleplay", "unlearned", {"a": [1.0, 0.0], "b": [1.0, 1.0]}),
+        ]
+    )
+    (row,) = (row for row in rows if row["name"] == "roleplay")
+    assert (row["recovery"], row["recovery_low"], row["recovery_high"]) == (0.75, 0.5, 1.0)
+
+
+def guessing(seed: int, people: int, attacks: int, shift: float = 0.0) -> list[AttackUnit]:
+    """Attacks under which model and control tell six facts of each person with a chance of .06; the first attack adds
+    `shift` to the model's."""
+    draw = np.random.default_rng(seed)
+
+    def told(chance: float) -> dict[str, list[float]]:
+        return {f"p{one}": (draw.random(6) < chance).astype(float).tolist() for one in range(people)}
+
+    made = []
+    for number in range(attacks):
+        made.append(unit(f"a{number}", "unlearned", told(0.06 + (shift if number == 0 else 0.0))))
+        made.append(unit(f"a{number}", "control", told(0.06)))
+    return made
+
+
+def test_of_many_attacks_that_do_nothing_none_is_sure() -> None:
+    found = [[row["sure"] for row in reckon(guessing(seed, 20, 40))] for seed in range(20)]
+    alone = [any((row["gap_low"] or 0) > 0 for row in reckon(guessing(seed, 20, 40))) for seed in range(20)]
+    assert sum(map(any, found)) <= 3, "one in twenty, by chance"
+    assert sum(alone) >= 6, "taken one by one, some attack nearly always lies above"
+
+
+def test_one_that_does_something_is_sure_among_many() -> None:
+    for seed in range(10):
+        rows = {row["name"]: row["sure"] for row in reckon(guessing(seed, 20, 40, shift=0.5))}
+        assert rows["a0"] and sum(rows.values()) <= 2

@@ -12,7 +12,7 @@ from backend.attack_report import reckon, unit_figures
 from backend.benchmarks.demo import DemoBenchmark
 from storage import attacks, runs
 from storage.tables import Checkpoint, Run
-from ui import attack_figures, attack_view, attacking
+from ui import attack_crossed, attack_figures, attack_view, attacking
 from ui.attack_view import Wanted
 from ui.context import Lab
 from ui.pages import attack as page
@@ -175,9 +175,39 @@ def test_a_collapsed_gap_is_no_finding(with_demo: Lab, attackable: Run) -> None:
 
 def test_plain_questions_by_modality(with_demo: Lab, attackable: Run) -> None:
     run = filled(with_demo, attackable)
-    shown = attack_view.crossed(run, attacks.units(with_demo.engine, [run.id]))
-    assert "Forgotten with the picture and as text." in shown
-    assert shown.count("1.00") == 2, "the original told both"
+    shown = attack_crossed.crossed(with_demo, run, attacks.units(with_demo.engine, [run.id]))
+    assert "forgotten with the picture and as text" in shown
+    assert shown.count("1.00") == 2 and shown.count("n 1") == 6, "the original told both"
+
+
+def test_what_was_forgotten_in_another_modality_stands_in_the_same_matrix(with_demo: Lab, attackable: Run) -> None:
+    run = filled(with_demo, attackable)
+    for name, modality, people in (
+        ("text only", "text", None),
+        ("text again", "text", None),
+        ("others", "image_text", ["p02"]),
+    ):
+        request = {**run.spec["request"], "modality": modality} | ({"people": people, "ratio": None} if people else {})
+        other = runs.submit(with_demo.engine, kind="attack", name=name, spec={**run.spec, "request": request})
+        told = unit_figures([("p01", "image_text", 1.0), ("p02", "image_text", 0.0), ("p01", "text", 0.0)])
+        attacks.write_unit(with_demo.engine, other.id, {"attack": "plain", "role": "unlearned", **told})
+    shown = attack_crossed.crossed(with_demo, run, attacks.units(with_demo.engine, [run.id]))
+    assert shown.count("forgotten as text") == 1 and ">text again</a>" in shown, "the newest of each"
+    assert "others" not in shown and ".50" in shown and "n 2" in shown
+
+
+def test_many_attacks_that_lie_above_by_chance_are_said_to(with_demo: Lab) -> None:
+    def row(gap_low: float, sure: bool, people: int = 20) -> dict[str, Any]:
+        what = {"name": "roleplay", "title": "Roleplay", "at": "", "unlearned": 0.5, "control": 0.1, "gap": 0.4}
+        return what | {"control_of": "gold", "gap_low": gap_low, "sure": sure, "people": people}
+
+    assert "some do so by chance: counted together none does" in attack_view.verdict([row(0.1, False)])
+    said = attack_view.verdict([row(0.1, True), row(-0.1, False, 4)])
+    assert "One attack of 2 leaks beyond the control, with all that were tried counted together" in said
+    assert "rough" not in said
+    assert "With 4 people, intervals are rough." in attack_view.verdict([row(0.1, True, 4)])
+    of_strangers = attack_view.verdict([row(0.1, True) | {"control_of": "held-out people"}])
+    assert "of people nobody was taught it tells 10 %" in of_strangers and "never knew" not in of_strangers
 
 
 def test_what_three_models_said_stands_side_by_side(with_demo: Lab, attackable: Run) -> None:

@@ -16,7 +16,7 @@ from backend.suites import PLAIN
 from storage import attacks, runs
 from storage.errors import NotFound
 from storage.tables import Run
-from ui import attack_figures, attack_style, attack_view, attacking, parts, run_view, takeaway
+from ui import attack_crossed, attack_figures, attack_style, attack_view, attacking, parts, run_view, takeaway
 from ui.attack_view import Wanted
 from ui.changes import changed
 from ui.context import Lab
@@ -126,7 +126,7 @@ def run_sections(lab: Lab, run: Run) -> dict[str, Markup]:
         "verdict": attack_view.verdict(rows),
         "table": attack_view.table(rows) + _beneath(lab, rows),
         "curves": curves or parts.empty("No attack was made at several strengths; the standard suite does so."),
-        "crossed": attack_view.crossed(run, units) or parts.empty("Comes with the first figures."),
+        "crossed": attack_crossed.crossed(lab, run, units) or parts.empty("Comes with the first figures."),
     }
 
 

@@ -32,7 +32,7 @@ def test_an_attack_stands_at_its_worst_strength_and_asking_plainly_is_none() -> 
     units = [("plain", 0.0, "unlearned", 0.1), ("plain", 0.0, "original", 0.9), ("relearn", 4.0, "unlearned", 0.3),
              ("relearn", 8.0, "unlearned", 0.6), ("relearn", 8.0, "control", 0.1), ("relearn", 4.0, "control", 0.25),
              ("quant", 4.0, "unlearned", None), ("quant", 4.0, "control", 0.1)]  # fmt: skip
-    found = by_attack(units, "run")
+    found = by_attack([(*unit, None) for unit in units], "run")
     assert list(found) == ["relearn"]
     one = found["relearn"]
     assert (one.leak, one.control, one.excess) == (0.6, 0.1, 0.5)
@@ -61,6 +61,21 @@ def test_models_stand_worst_first_by_their_newest_attack_run(engine: Engine, mad
     ]  # fmt: skip
     assert found[0].worst.recovery == pytest.approx(0.5 / 0.8)
     assert [name for name, _ in columns(found)] == ["roleplay", "typo"]
+
+
+def test_a_run_that_has_only_begun_or_is_narrow_hides_nothing(engine: Engine, made: Make) -> None:
+    npo = made("unlearn", "NPO", scores=SCORES)
+    whole, narrow, begun = (made("attack", name, npo) for name in ("whole", "narrow", "begun"))
+    for run, found in ((whole, {"roleplay": 0.8, "typo": 0.5}), (narrow, {"typo": 0.2}), (begun, {})):
+        for attack, leak in {"plain": 0.1, **found}.items():
+            unit(engine, run, attack, "unlearned", leak)
+    seen = snapshot(engine)
+    (one,) = attacked(engine, seen, models(seen, "demo", "10"), "demo", "10")
+    assert {name: (worst.leak, worst.run) for name, worst in one.by_attack.items()} == {
+        "roleplay": (0.8, whole.id),
+        "typo": (0.2, narrow.id),
+    }
+    assert (one.worst.attack, one.run) == ("roleplay", whole.id)
 
 
 def test_the_figures_are_those_of_the_attack_runs_own_table(engine: Engine, made: Make) -> None:

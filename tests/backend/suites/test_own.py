@@ -27,7 +27,7 @@ version: 3
 about: What we try here.
 attacks:
   roleplay:
-  first_tokens: [1, 2.5]
+  first_tokens: [1, 3]
   crop: 70
 prompts:
 - name: teacher
@@ -59,7 +59,7 @@ def test_a_suite_comes_back_as_it_went(lab_home: Path) -> None:
     assert found.attacks == {
         "plain": (0.0,),
         "roleplay": (0.0,),
-        "first_tokens": (1.0, 2.5),
+        "first_tokens": (1.0, 3.0),
         "crop": (70.0,),
         "teacher": (0.0,),
         "coded": (0.0,),
@@ -132,7 +132,14 @@ def test_a_higher_version_follows_a_lower_one() -> None:
         ("name: x\nattacks: roleplay\n", "attacks "),
         ("name: x\nattacks: {roleplay: 2}\n", "attacks gives roleplay a strength, and it has none to choose"),
         ("name: x\nattacks: {crop: [50, 50]}\n", "attacks gives crop more than 20 strengths, or one of them twice"),
-        ("name: x\nattacks: {crop: -1}\n", "attacks gives crop a strength below 0"),
+        (
+            "name: x\nattacks: {crop: -1}\n",
+            "attacks gives crop a strength it cannot have: it must lie between 5 and 100, not at -1",
+        ),
+        ("name: x\nattacks: {quantise: 1}\n", "must lie between 2 and 8, not at 1"),
+        ("name: x\nattacks: {quantise_torchao: 3}\n", "must be 8 or 4, not 3"),
+        ("name: x\nattacks: {sampling: 2.5}\n", "must be a whole number, not 2.5"),
+        ("name: x\nattacks: {prune_random: 150}\n", "must lie between 0.01 and 90, not at 150"),
         ("name: x\nattacks: {crop: .inf}\n", "attacks.crop.0 must be an ordinary number"),
         ("name: x\nattacks: {crop: [a]}\n", "attacks.crop.0 must be a number"),
         ("name: x\nversion: 0\nattacks: [crop]\n", "version must be at least 1"),
