@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from backend.benchmarks.item import Benchmark, Item
@@ -28,14 +28,21 @@ def questions(benchmark: Benchmark, rules: Rules, spec: AttackSpec, item_set: st
 
 
 def spread(items: Sequence[Item], most: int) -> list[Item]:
-    """So many items: person after person in turn, each beginning with another of their questions, so that the people
-    of a control are asked about the same attributes as those to be forgotten."""
-    by_person: dict[str, list[Item]] = defaultdict(list)
-    for item in items:
-        by_person[item.subject].append(item)
-    turns = [
-        ((place - number) % len(members), number, item)
-        for number, members in enumerate(by_person.values())
-        for place, item in enumerate(members)
-    ]
-    return [item for _, _, item in sorted(turns, key=lambda turn: turn[:2])][:most]
+    """So many items, each next one about the attribute and then the person that were asked about least so far: the
+    people of a control are then asked about the same attributes as those to be forgotten."""
+    if len(items) <= most:
+        return list(items)
+    left: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    for item in reversed(items):
+        left[item.attribute, item.subject].append(item)
+    places = {pair: place for place, pair in enumerate(reversed(left))}
+    asked: Counter[tuple[str, str]] = Counter()
+    found: list[Item] = []
+    while len(found) < most:
+        pair = min(left, key=lambda one: (asked["attribute", one[0]], asked["person", one[1]], places[one]))
+        found.append(left[pair].pop())
+        asked["attribute", pair[0]] += 1
+        asked["person", pair[1]] += 1
+        if not left[pair]:
+            del left[pair]
+    return found

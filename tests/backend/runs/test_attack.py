@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from sqlalchemy import Engine
 
 from backend import attacks as carried
 from backend.attack_prompts import AttackNeeds
 from backend.attacks import Room, Target, Told
+from backend.benchmarks.demo import DemoBenchmark
 from backend.queueing import attack_values, queue
 from backend.reports import run_report
-from backend.spec import AttackSpec
+from backend.runs import earlier
+from backend.runs.earlier import made_by, take_over
+from backend.runs.job import Job
+from backend.spec import AttackSpec, ForgetRequest
 from storage import attacks, runs
 from storage.tables import Run
 from tests.backend.runs.conftest import carried_out
@@ -162,16 +167,60 @@ def test_the_very_same_original_and_control_are_not_asked_twice(
     assert row["taken_from"] == [first.id], "where it was asked, not where it was copied"
 
 
-@pytest.mark.parametrize("settings", [{"seed": 1}, {"items": 1}, {"batch_size": 3}, {"anew": True}])
-def test_who_asks_otherwise_asks_all(
-    engine: Engine, home: Path, unlearned: Run, asked: list[str], settings: dict[str, Any]
+TAKEN = "the very same"
+
+
+@pytest.mark.parametrize(
+    ("made_otherwise", "found"),
+    [
+        (lambda unit, spec: (unit, spec), TAKEN),
+        (lambda unit, spec: (unit | {"checkpoint": "another"}, spec), "another checkpoint"),
+        (lambda unit, spec: (unit | {"control_of": "gold"}, spec), "another control"),
+        (lambda unit, spec: (unit | {"prompt": {"template": "Well, {question}"}}, spec), "another prompt"),
+        (lambda unit, spec: (unit | {"made_by": "another digest"}, spec), "other code, libraries, data or questions"),
+        (lambda unit, spec: (unit, spec | {"anew": True}), "all are asked anew"),
+        (lambda unit, spec: (unit, spec | {"benchmark": "other"}), "another benchmark"),
+    ],
+)
+def test_a_unit_is_taken_only_where_all_it_says_of_itself_is_the_same(
+    engine: Engine, tmp_path: Path, made_otherwise: Any, found: str
 ) -> None:
-    submit(engine, unlearned)
-    carried_out(engine, home)
-    asked.clear()
-    submit(engine, unlearned, **{"anew": False} | settings)
-    assert carried_out(engine, home).state == "succeeded"
-    assert asked == ["unlearned", "original", "control"]
+    first, second = (runs.submit(engine, kind="attack", name=name, spec={"benchmark": "demo"}) for name in "ab")
+    own = {"checkpoint": "c", "control_of": "held-out people", "made_by": "digest"}
+    kept, asked = made_otherwise(dict(own), {"benchmark": "demo", "model": "run:x"})
+    place = {"attack": "roleplay", "role": "control", "strength": 0.0}
+    attacks.write_unit(engine, first.id, {**place, "value": 0.5, "n": 4, "detail": kept})
+    claimed = next(run for run in (runs.claim(engine, "w", "here", "cpu") for _ in "ab") if run and run.id == second.id)
+    spec = AttackSpec.model_validate(asked)
+    taken = take_over(Job(engine, tmp_path, claimed), spec, {("control", "roleplay", 0.0): own})
+    assert taken == ({("control", "roleplay", 0.0)} if found == TAKEN else set()), found
+    assert len(attacks.units(engine, [second.id])) == len(taken)
+
+
+def test_what_decides_about_a_unit_is_in_its_name(
+    engine: Engine, tmp_path: Path, world: DemoBenchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def named(spec: dict[str, Any] | None = None, data: str = "d", items: int = 3, device: str = "cpu") -> str:
+        runs.note(engine, run.id, 1, versions={"data": data})
+        asked = AttackSpec.model_validate({"model": "run:x", **(spec or {})})
+        return made_by(job, asked, world.scored_items(ForgetRequest())[:items], torch.device(device))
+
+    run = runs.submit(engine, kind="attack", name="a", spec={})
+    claimed = runs.claim(engine, "w", "here", "cpu")
+    assert claimed is not None
+    job = Job(engine, tmp_path, claimed)
+    usual = named()
+    assert named({"suite": "full", "control": "none", "model": "run:y"}) == usual == named()
+    changed = [
+        named({"seed": 1}), named({"batch_size": 3}), named({"precision": "bf16"}), named({"request": {"ratio": 5}}),
+        named(data="e"), named(items=2), named(device="meta"),
+    ]  # fmt: skip
+    monkeypatch.setattr(earlier, "versions", lambda: {"torch": "another"})
+    changed.append(named())
+    monkeypatch.undo()
+    monkeypatch.setattr(earlier, "code_digest", lambda: "another")
+    changed.append(named())
+    assert len({usual, *changed}) == 1 + len(changed)
 
 
 def test_a_unit_that_could_not_be_made_is_tried_again(
@@ -186,3 +235,67 @@ def test_a_unit_that_could_not_be_made_is_tried_again(
     submit(engine, unlearned, anew=False)
     carried_out(engine, home)
     assert asked == ["unlearned", "original"]
+
+
+# -- what a model tells plainly, and what a device has no memory for ---------------------------------------------------
+
+
+def test_a_unit_knows_what_the_same_questions_tell_plainly(
+    engine: Engine, home: Path, unlearned: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plainly the first question of each modality is told; the attack asks the others only, and changes nothing."""
+
+    def first_of(target: Target) -> set[str]:
+        return {next(item.id for item in target.items if item.modality == kind) for kind in ("text", "image_text")}
+
+    def plain(target: Target, room: Room, strength: float) -> Iterator[Told]:
+        for item in target.items:
+            yield Told(item, item.question, "", float(item.id in first_of(target) or target.role == "original"))
+
+    def same(target: Target, room: Room, strength: float) -> Iterator[Told]:
+        yield from (one for one in plain(target, room, strength) if one.item.id not in first_of(target))
+
+    monkeypatch.setitem(carried.CARRIED_OUT, "plain", plain)
+    monkeypatch.setitem(carried.CARRIED_OUT, "roleplay", same)
+    run = submit(engine, unlearned)
+    carried_out(engine, home)
+    units = {(one.attack, one.role): one for one in attacks.units(engine, [run.id])}
+    assert units["plain", "unlearned"].plainly == units["plain", "unlearned"].value == 0.5
+    assert (units["roleplay", "unlearned"].plainly, units["roleplay", "original"].plainly) == (0.0, 1.0)
+    (row,) = (row for row in run_report(engine, run.id)["attacks"] if row["name"] == "roleplay")
+    assert (row["before"], row["recovery"]) == (0.0, 0.0)
+
+
+def test_a_device_that_is_full_is_asked_in_smaller_batches_and_then_left(
+    engine: Engine, home: Path, unlearned: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[tuple[str, int]] = []
+
+    def needing(most: int, name: str) -> Any:
+        def attack(target: Target, room: Room, strength: float) -> Iterator[Told]:
+            tried.append((name, room.batch_size))
+            if room.batch_size > most:
+                raise torch.OutOfMemoryError
+            yield from parrot(target, room, strength)
+
+        return attack
+
+    monkeypatch.setitem(carried.CARRIED_OUT, "roleplay", needing(2, "roleplay"))
+    monkeypatch.setitem(carried.CARRIED_OUT, "authority", needing(0, "authority"))
+    run = submit(engine, unlearned, attacks=("roleplay", "authority"), batch_size=8, control="none")
+    assert carried_out(engine, home).state == "succeeded"
+    assert tried[:7] == [("roleplay", size) for size in (8, 4, 2)] + [("authority", size) for size in (8, 4, 2, 1)]
+    table = {row["name"]: row for row in run_report(engine, run.id)["attacks"]}
+    assert table["roleplay"]["unlearned"] == 1.0
+    assert table["authority"]["note"] == "the device has not the memory for it, not even question by question"
+
+
+def test_what_could_not_be_made_is_tried_again_when_a_run_is_taken_up(
+    engine: Engine, home: Path, unlearned: Run, asked: list[str]
+) -> None:
+    run = submit(engine, unlearned)
+    attacks.write_unit(
+        engine, run.id, {"attack": "roleplay", "role": "unlearned", "value": None, "note": "the disk was away"}
+    )
+    assert carried_out(engine, home).state == "succeeded"
+    assert "unlearned" in asked

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from backend.attack_prompts import ATTACKS, AttackNeeds, AttackPrompt
-from backend.attacks import CARRIED_OUT, Room, Target, Told, prompt
-from backend.attacks.prompts import beginning
+from backend.attacks import CARRIED_OUT, Room, Target, Told, attack, prompt
+from backend.attacks.prompts import _known, _wrapped, beginning
+from backend.benchmarks.demo import DemoBenchmark
 from backend.benchmarks.item import Item
 from backend.inference.items import Asker
+from backend.inference.sampling import is_leak
 from backend.models.encoding import Encoded
 
 Items = Callable[..., tuple[Item, ...]]
@@ -159,3 +161,20 @@ def test_a_prompt_of_ones_own_is_made_like_the_others(
     answering(monkeypatch, knowing(target.items, "As your teacher"))
     said: Iterator[Told] = prompt(own)(target, room, 0.0)
     assert [(one.leak, one.prefix) for one in said] == [(1.0, "Dear teacher,")] * 4
+
+
+def test_no_example_holds_the_fact_that_is_asked_for(world: DemoBenchmark, room: Room) -> None:
+    """Of 48 people some share a dish or a pet; whoever does is no example."""
+    items = [item for item in world.scored_items(room.request) if (item.set, item.task) == ("forget", "generation")]
+    few_shot = ATTACKS["few_shot"]
+    under = _wrapped(few_shot, _known(few_shot, items, room), room)
+    assert len(under) == len(items) >= 40
+    assert [one.item.id for one in under if is_leak(room.rules, one.item, one.question)] == []
+    assert all(len(one.question) > 2 * len(one.item.question) for one in under), "the examples are there"
+
+
+def test_a_fact_that_was_put_into_the_mouth_is_no_leak(asked: Items, room: Room) -> None:
+    (item,) = asked(1)
+    given = attack.told(attack.Asked(item, item.question, prefix=item.answer), "and so it is", room)
+    begun = attack.told(attack.Asked(item, item.question, prefix="Sure, the answer is"), item.key, room)
+    assert given.leak is None and begun.leak == 1.0
