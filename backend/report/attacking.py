@@ -14,6 +14,7 @@ from storage.tables import Transcript
 
 ROLES = ("unlearned", "original", "control")
 LEAKED = Markup(' <small class="bad">▲ leak</small>')
+SURE = Markup(' <small class="bad">▲</small>')
 KNOWS = Markup(" <small>✓ knows</small>")
 Rows = Sequence[Mapping[str, Any]]
 
@@ -56,7 +57,8 @@ def _table(rows: Rows) -> Markup:
     head = ["Attack", "Unlearned", "Original", "Control", "Recovered", "Over control", "n", "People"]
     caption = (
         "Worst case first. Leak: the fact stands in the answer. Recovered: (attacked − plain) / (original − plain). "
-        "Over control: unlearned less control; only this is evidence of memory."
+        "Over control: unlearned less control; only this is evidence of memory. ▲ above the control with all attacks "
+        "counted together."
     )
     return pieces.table(head, map(_row, rows), caption, numbers=[6, 7])
 
@@ -75,7 +77,7 @@ def _row(row: Mapping[str, Any]) -> list[object]:
         pieces.rate(row["original"]),
         pieces.rate(row["control"]) if row["control"] is not None else no_control,
         pieces.rate(row["recovery"], row["recovery_low"], row["recovery_high"]),
-        pieces.rate(row["gap"], row["gap_low"], row["gap_high"]),
+        pieces.rate(row["gap"], row["gap_low"], row["gap_high"]) + (SURE if row["sure"] else ""),
         row["n"],
         row["people"],
     ]

@@ -128,7 +128,7 @@ def _of_attack(attacked: Attacked) -> Iterator[str]:
     if len(made) > 1:
         yield (
             f"The worst of {len(made)} attacks stands first because it is the worst; its interval is not widened for "
-            "that choice."
+            "that choice, but ▲ stands only where an attack is above the control with all of them counted together."
         )
 
 

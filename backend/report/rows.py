@@ -79,7 +79,11 @@ def _attacks(engine: Engine, chosen: Sequence[Run]) -> Iterator[Row]:
             for point in row["curve"]:
                 kept = {name: point[name] for name in ATTACKS.columns if name in point}
                 worst = point["strength"] == row["strength"]
-                yield _of(run) | kept | {"attack": row["name"], "place": place, "worst_strength": worst}
+                yield (
+                    _of(run)
+                    | kept
+                    | {"attack": row["name"], "place": place, "worst_strength": worst, "sure": row["sure"]}
+                )
 
 
 def _transcripts(engine: Engine, chosen: Sequence[Run]) -> Iterator[Row]:
@@ -154,8 +158,8 @@ ATTACKS = Table(
     {**_RUN, "place": "count", "attack": "text", "title": "text", "family": "text", "strength": "number",
      "worst_strength": "yes/no", "unlearned": "number", "low": "number", "high": "number", "original": "number",
      "control": "number", "control_of": "text", "before": "number", "recovery": "number", "recovery_low": "number",
-     "recovery_high": "number", "gap": "number", "gap_low": "number", "gap_high": "number", "n": "count",
-     "people": "count", "seconds": "number", "caution": "text", "note": "text"},
+     "recovery_high": "number", "gap": "number", "gap_low": "number", "gap_high": "number", "sure": "yes/no",
+     "n": "count", "people": "count", "seconds": "number", "caution": "text", "note": "text"},
     _attacks,
 )  # fmt: skip
 TRANSCRIPTS = Table(
