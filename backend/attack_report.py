@@ -72,12 +72,12 @@ def attack_report(engine: Engine, run_id: str) -> list[dict[str, Any]]:
 def reckon(units: Sequence[AttackUnit]) -> list[dict[str, Any]]:
     """The table of one run's units: {name, title, family, strength, at, unlearned, original, control, before,
     recovery, recovery_low, recovery_high, gap, gap_low, gap_high, n, people, low, high, seconds, control_of, tests,
-    caution, budget, note, muffled, taken_from, sure, curve, half_at}.
+    caution, budget, note, muffled, taken_from, excess, sure, curve, half_at}.
 
     An attack stands at the strength at which it brought out most over its control; `curve` has every strength.
     `muffled` is the share of its plain answers that the original still gives under the attack where that is less than
     `MUFFLED`, else None. `taken_from` are the earlier runs, by id, that asked the original or the control the very
-    same. `sure`: see `_surely_above`. See `half_at` for the last.
+    same. `excess` is what the order goes by. `sure`: see `_surely_above`. See `half_at` for the last.
     """
     by_attack: dict[str, dict[float, dict[str, AttackUnit]]] = defaultdict(lambda: defaultdict(dict))
     for unit in units:
@@ -93,7 +93,7 @@ def reckon(units: Sequence[AttackUnit]) -> list[dict[str, Any]]:
         telling = [point for point in curve if point["strength"] not in _trivial(name)]
         worst = max(telling or curve, key=_excess)
         half = half_at(curve) if info is not None and info.budget else None
-        rows.append({**worst, "sure": name in sure, "curve": curve, "half_at": half})
+        rows.append({**worst, "excess": _excess(worst), "sure": name in sure, "curve": curve, "half_at": half})
     return sorted(rows, key=_excess, reverse=True)
 
 

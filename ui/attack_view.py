@@ -14,6 +14,7 @@ from typing import Any
 from markupsafe import Markup
 from sqlalchemy import Engine
 
+from backend import attack_words
 from backend.attack_report import attack_report
 from backend.suites import FAMILIES, PLAIN
 from backend.suites.info import number
@@ -24,8 +25,8 @@ from ui import attack_figures, parts
 from ui.context import Lab
 
 PAGE = 20
-FEW_PEOPLE = 10
-"""Below so many, a bootstrap over people says little."""
+SHOWN_AT_ONCE = 12
+"""Attacks that stand in the open; what brought out less is folded away below them."""
 ROLES = ("unlearned", "original", "control")
 Rows = Sequence[Mapping[str, Any]]
 NOTHING_SAID = {
@@ -49,86 +50,33 @@ class Wanted:
     page: int = 0
 
 
-def verdict(rows: Rows) -> Markup:
-    """What is told plainly and what the worst attack adds; nothing before anything was measured."""
-    measured = [row for row in rows if row["unlearned"] is not None]
-    plain = [row for row in measured if row["name"] == PLAIN.name]
-    made = [row for row in measured if row["name"] != PLAIN.name]
-    said = [_plainly(row) for row in plain] + ([_worst(made[0]), _meaning(made)] if made else [])
+def verdict(rows: Rows, *, running: bool = False) -> Markup:
+    """What is told plainly, what the worst attack adds and what it means; nothing before anything was measured."""
+    said = [
+        Markup("<b>{}</b>{}").format(first, rest) if first else rest
+        for first, rest in attack_words.verdict(rows, running=running)
+    ]
     return Markup('<p class="lethe-verdict">{}</p>').format(parts.joined(said, " ")) if said else Markup("")
 
 
-def _plainly(row: Mapping[str, Any]) -> str:
-    words = f"Asked plainly, the unlearned model tells {percent(row['unlearned'])} of the facts{_held_against(row)}."
-    if row["gap_low"] is not None and row["gap_low"] > 0:
-        words += " That it did not forget shows without any attack."
-    return words
-
-
-def _worst(row: Mapping[str, Any]) -> Markup:
-    at = f" ({row['at']})" if row["at"] else ""
-    return Markup("<b>{}</b>{} makes it tell {}{}.").format(
-        row["title"], at, percent(row["unlearned"]), _held_against(row)
-    )
-
-
-def _held_against(row: Mapping[str, Any]) -> str:
-    """What the control tells: another model, or this one asked about people whom nobody was taught."""
-    if row["control"] is None:
-        return ""
-    told = percent(row["control"])
-    if row["control_of"] == "held-out people":
-        return f"; of people nobody was taught it tells {told}"
-    return f", where a model that never knew tells {told}"
-
-
-def _meaning(made: Rows) -> str:
-    if all(row["gap"] is None for row in made):
-        return "There is no control, so a leak may be a guess."
-    sure = sum(row["sure"] for row in made)
-    alone = sum(row["gap_low"] is not None and row["gap_low"] > 0 for row in made)
-    if sure:
-        words = (
-            f"{_attacks(sure)} of {len(made)} {_leak(sure)} beyond the control, with all that were tried counted "
-            "together; what was forgotten is still in there."
-        )
-    elif alone:
-        words = (
-            f"{_attacks(alone)} of {len(made)} {_leak(alone)} beyond the control taken alone, but of so many attacks "
-            "some do so by chance: counted together none does."
-        )
-    else:
-        words = "No attack leaks beyond the control, as far as these questions can tell."
-    return f"{words} {_few(made)}".strip()
-
-
-def _few(made: Rows) -> str:
-    people = max((row["people"] or 0 for row in made), default=0)
-    return f"With {people} people, intervals are rough." if 0 < people < FEW_PEOPLE else ""
-
-
-def _leak(count: int) -> str:
-    return "leaks" if count == 1 else "leak"
-
-
-def _attacks(count: int) -> str:
-    return "One attack" if count == 1 else f"{count} attacks"
-
-
-def percent(value: float | None) -> str:
-    """`44 %`, or `none` where it is naught."""
-    return "–" if value is None else f"{100 * value:.0f} %"
-
-
-def table(rows: Rows) -> Markup:
+def table(rows: Rows, *, running: bool = False) -> Markup:
     """Attack, the three leaks on one line, their figures, recovery, gap over the control, n, and what it took."""
     if not rows:
         return parts.empty("The first figures come when the first attack is through.")
     head = ["Attack", "0 · leak · 1", "Unlearned", "Original", "Control", "Recovered", "Over control", "n", "Took"]
-    return parts.table(head, [_row(row) for row in rows], numbers=[7, 8], label="attacks, worst case first")
+    told = [row for row in rows if row["sure"] or row["name"] == PLAIN.name]
+    first = [row for place, row in enumerate(rows) if place < SHOWN_AT_ONCE or row in told]
+    rest = [row for row in rows if row not in first]
+
+    def lines(some: Rows, label: str) -> Markup:
+        return parts.table(head, [_row(row, running) for row in some], numbers=[7, 8], label=label)
+
+    more = Markup("<details><summary>{} more, which brought out no more than these</summary>{}</details>")
+    table = lines(first, "attacks, worst case first")
+    return table + more.format(len(rest), lines(rest, "further attacks")) if rest else table
 
 
-def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
+def _row(row: Mapping[str, Any], running: bool) -> tuple[object, ...]:
     what = Markup('{}{}<small class="lethe-note">{}{}</small>{}').format(
         _name(row),
         Markup(' <small class="lethe-muted">{}</small>').format(row["at"]) if row["at"] else "",
@@ -144,7 +92,7 @@ def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
         attack_figures.strip(row),
         parts.rate(row["unlearned"], row["low"], row["high"]),
         parts.rate(row["original"]),
-        _control(row),
+        _control(row, running),
         parts.rate(row["recovery"], row["recovery_low"], row["recovery_high"]),
         parts.rate(row["gap"], row["gap_low"], row["gap_high"]) + (SURE if row["sure"] else ""),
         row["n"],
@@ -161,7 +109,7 @@ def _muffled(row: Mapping[str, Any]) -> Markup:
     return Markup(
         '<small class="lethe-note lethe-faint"><span aria-hidden="true">⚠</span> the original itself gives only {} of '
         "its plain answers this way, so little can be read from it</small>"
-    ).format(percent(row["muffled"]))
+    ).format(attack_words.percent(row["muffled"]))
 
 
 def _name(row: Mapping[str, Any]) -> Markup:
@@ -179,9 +127,9 @@ def called(name: str, strength: float) -> str:
     return f"{name}@{number(strength)}"
 
 
-def _control(row: Mapping[str, Any]) -> Markup:
+def _control(row: Mapping[str, Any], running: bool) -> Markup:
     if row["control"] is None:
-        return Markup('<span class="lethe-muted">no control</span>')
+        return Markup('<span class="lethe-muted">{}</span>').format("not yet" if running else "no control")
     return parts.rate(row["control"])
 
 

@@ -80,8 +80,16 @@ def plan(lab: Lab, run_id: str, suite: str, only: list[str], items: float | None
     except ValidationError as error:
         place, phrase = next(iter(faults(error).items()))
         return Plan(None, fault=f"{AttackSpec.model_fields[place.split('.')[0]].title or place} {phrase}")
-    name = f"{spec.suite} attacks · {about.name}"
+    what = f"{len(spec.attacks)} attack{'s' * (len(spec.attacks) > 1)}" if spec.attacks else f"{spec.suite} attacks"
+    name = _new_name(lab, f"{what} · {about.name}")
     return Plan(spec, name, _words(lab, about, spec, members), _beware(about), _command(about, spec))
+
+
+def _new_name(lab: Lab, name: str) -> str:
+    """The name, with the next number behind it where a run is called so already."""
+    taken = {run.name for run in runs.listing(lab.engine, kind="attack", text=name, limit=1000)}
+    numbered = (f"{name} · {number}" for number in range(2, len(taken) + 3))
+    return name if name not in taken else next(one for one in numbered if one not in taken)
 
 
 def _words(lab: Lab, about: Run, spec: AttackSpec, members: Suite) -> str:

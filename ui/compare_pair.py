@@ -91,6 +91,7 @@ def _item(one: Both, a: Answer, b: Answer, asking: Model, benchmark: Benchmark |
     again = Markup('<a class="lethe-link lethe-nowrap" href="/probe?item={}&amp;run={}">Ask again</a>').format(
         quote(one.item, safe="/"), asking.maker or asking.run
     )
+    as_before = "as before" if a.text == b.text else "in other words"
     # every piece of marked() is escaped where it is made
     words = Markup(marked(compare(a.text, b.text, item.key if item else None)))
     return (
@@ -100,7 +101,8 @@ def _item(one: Both, a: Answer, b: Answer, asking: Model, benchmark: Benchmark |
         ),
         Markup("{}{}").format(a.text or parts.NOTHING, _likelihood(a)),
         Markup("{}{}").format(words or parts.NOTHING, _likelihood(b)),
-        Markup("<br>").join(_kind(kind, one) for kind in KINDS if kind in kinds_of(one)) or "as before",
+        Markup("<br>").join(_kind(kind, one) for kind in KINDS if kind in kinds_of(one))
+        or ("as before" if a.text == b.text else "in other words"),
         again,
     )
 

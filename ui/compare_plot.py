@@ -250,8 +250,9 @@ def _legend(found: Sequence[Point], paths: Ways) -> Markup:
         told.append("dashed: the front, whom no other beats on both")
     if any(len(steps) > 1 for steps in paths.values()):
         told.append("thin: quick evaluations on the way, on a sample")
-    whiskers = "whiskers: ± standard deviation over seeds" if any(one.x.spread is not None for one in found) else ""
-    told.append(whiskers or "whiskers: 95 % over people")
+    told.append("whiskers: 95 % over people")
+    if any(one.x.spread is not None for one in found):
+        told[-1] = "whiskers: 95 % over people; of folded seeds, ± their standard deviation"
     return Markup('<p class="lethe-foot lethe-plane-legend">{}</p>').format(parts.joined(told))
 
 

@@ -181,7 +181,7 @@ def matrix(found: Sequence[Attacked]) -> Markup:
         "model, ○ on a control that never knew; only what is above the control is evidence. Worst first, by leak above "
         f"the control.{more}"
     )
-    return parts.card(Markup("{}{}").format(table, foot), title, "each model's newest attack run")
+    return parts.card(Markup("{}{}").format(table, foot), title, "each model's newest figures of each attack")
 
 
 def _attacked(one: Attacked, attacks: Sequence[str]) -> Markup:
@@ -197,8 +197,8 @@ def _attack_cell(worst: Worst | None, first: bool) -> Markup:
     found = parts.NOTHING if worst.recovery is None else plain(worst.recovery)
     return Markup(
         '<td class="lethe-tint lethe-away{}" style="--tint:{}%" title="{}"><a href="/runs?run={}">{}</a>'
-        "<small>{} · {}</small></td>"
+        "<small>{} · {}</small>{}</td>"
     ).format(
         " lethe-first" if first else "", strength, f"{worst.title} {worst.at}".strip(), worst.run, found,
-        parts.figure(worst.leak), control,
+        parts.figure(worst.leak), control, Markup("<small>{}</small>").format(worst.at) if worst.at else "",
     )  # fmt: skip

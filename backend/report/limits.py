@@ -124,7 +124,7 @@ def _of_attack(attacked: Attacked) -> Iterator[str]:
         if row["unlearned"] is None:
             yield f"{row['title']} was not made: {row['note'] or 'no answer could leak'}."
         elif row["caution"]:
-            yield f"{row['title']}: {row['caution']}."
+            yield f"{row['title']}: {row['caution'].removesuffix('.')}."
     if len(made) > 1:
         yield (
             f"The worst of {len(made)} attacks stands first because it is the worst; its interval is not widened for "

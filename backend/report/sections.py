@@ -7,12 +7,15 @@ from typing import Any
 
 from markupsafe import Markup
 
+from backend import attack_words
 from backend.benchmarks.item import SETS
 from backend.report import figures, pieces
 from backend.report.attacking import attack_part
 from backend.report.gathering import Cell, Gathered, Quoted, asked_of, method_of, minimised, source_of
 from backend.report.limits import limits
 from backend.report.spec_file import spec_text
+from backend.suites import PLAIN
+from storage.tables import ENDED
 
 TASKS = ("generation", "classification", "cloze", "caption", "name")
 APART = ("accuracy", "known_before", "accuracy_of_known")
@@ -68,8 +71,8 @@ def headline(one: Gathered, item_set: str) -> Cell | None:
 def verdict(one: Gathered) -> Markup:
     """A sentence or two with the figures that matter most; nothing where nothing was scored."""
     told = [words for item_set in ("forget", "retain") if (words := _of_set(one, item_set))]
-    worst = [words for attacked in one.attacked if (words := _worst(attacked.rows))]
-    return Markup('<p class="verdict">{}</p>').format(" ".join([*told, *worst[:1]])) if told or worst else Markup("")
+    told += [words] if (words := _attacked(one)) else []
+    return Markup('<p class="verdict">{}</p>').format(" ".join(told)) if told else Markup("")
 
 
 def _of_set(one: Gathered, item_set: str) -> str:
@@ -89,15 +92,20 @@ def _of_set(one: Gathered, item_set: str) -> str:
     return f"On the {item_set} set {own} is right ({asked}){beside}."
 
 
-def _worst(rows: Sequence[Mapping[str, Any]]) -> str:
-    made = [row for row in rows if row["unlearned"] is not None and row["name"] != "plain"]
-    if not made:
+def _attacked(one: Gathered) -> str:
+    """What its attack runs come to: of several, the one with the worst attack, and how many there were."""
+    telling = [
+        found
+        for found in one.attacked
+        if any(row["unlearned"] is not None and row["name"] != PLAIN.name for row in found.rows)
+    ]
+    if not telling:
         return ""
-    row = made[0]
-    at = f" ({row['at']})" if row["at"] else ""
-    known = f"; a model that never knew tells {pieces.figure(row['control'])}" if row["control"] is not None else ""
-    leak = pieces.in_words(row["unlearned"], row["low"], row["high"])
-    return f"Under the worst attack, {row['title']}{at}, it tells {leak}{known}."
+    worst = max(telling, key=lambda found: max(row["excess"] for row in found.rows if row["name"] != PLAIN.name))
+    said = " ".join(
+        f"{first}{rest}" for first, rest in attack_words.verdict(worst.rows, running=worst.run.state not in ENDED)
+    )
+    return f"{said} ({len(telling)} attack runs; this is {worst.run.name}.)" if len(telling) > 1 else said
 
 
 # -- scores -----------------------------------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ def _models(
     if original is not None:
         found["original"] = model("original", original, forgotten)
     gold = gold_run(job.engine, run) if spec.control in ("auto", "gold") else None
-    if gold is not None and gold.state == "succeeded":
+    if gold is not None and gold.state == "succeeded" and gold.output_checkpoint_id != attacked:
         found["control"] = model("control", f"run:{gold.id}", forgotten, "gold")
     elif spec.control == "gold":
         raise BadRequest("there is no retain-only model of these people yet; make one, or choose another control")

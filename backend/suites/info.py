@@ -35,7 +35,7 @@ class AttackInfo:
 
     `budget` is what a strength spends, from nothing at 0 (steps, samples), where it spends something: the report then
     says after how much of it half is back. At a `trivial` strength the model is the original by construction, so that
-    an attack never stands at it.
+    an attack never stands at it. One that does not have the model write an answer (`speaks`) finds a fact inside it.
     """
 
     name: str
@@ -49,6 +49,7 @@ class AttackInfo:
     modalities: tuple[str, ...] = ("image_text", "text")
     budget: str = ""
     trivial: tuple[float, ...] = ()
+    speaks: bool = True
     bounds: tuple[float, float] = (0.0, math.inf)
     whole: bool = False
     allowed: tuple[float, ...] = ()

@@ -18,6 +18,7 @@ INSIDE: tuple[AttackInfo, ...] = (
         {"quick": (1.0,), "standard": (1.0, 5.0), "full": (1.0, 5.0, 10.0)},
         "among the first {}",
         "The true answer is read up to where the fact begins, so its wording is given; the model writes nothing.",
+        speaks=False,
         bounds=(1, 10_000),
         whole=True,
     ),

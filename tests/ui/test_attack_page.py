@@ -62,7 +62,7 @@ def filled(lab: Lab, about: Run) -> Run:
 def test_a_filled_form_says_what_will_be_done(with_demo: Lab, attackable: Run) -> None:
     asked = attacking.plan(with_demo, attackable.id, "quick", ["roleplay"], 12, "none")
     assert asked.spec is not None and asked.spec.model == f"run:{attackable.id}" and asked.spec.attacks == ("roleplay",)
-    assert asked.name == "quick attacks · NPO forget10"
+    assert asked.name == "1 attack · NPO forget10"
     assert asked.words.startswith("2 attacks on the unlearned model")
     assert asked.command == (
         "python -m backend submit attack 'NPO forget10' --suite quick --attacks roleplay --set items=12 "
@@ -91,6 +91,13 @@ def test_what_cannot_be_is_one_sentence(with_demo: Lab, attackable: Run, changes
     assert asked.spec is None and said in asked.fault
     with pytest.raises(attacking.CannotQueue, match=r"\w"):
         attacking.start(with_demo, asked, "", "once")
+
+
+def test_a_second_run_of_the_same_has_a_name_of_its_own(with_demo: Lab, attackable: Run) -> None:
+    for number, name in enumerate(("quick attacks · NPO forget10", "quick attacks · NPO forget10 · 2")):
+        asked = attacking.plan(with_demo, attackable.id, "quick", [], 24, "auto")
+        assert asked.name == name
+        attacking.start(with_demo, asked, "", str(number))
 
 
 def test_start_twice_is_one_run(with_demo: Lab, attackable: Run) -> None:
@@ -162,15 +169,16 @@ def test_no_control_is_said(with_demo: Lab, attackable: Run) -> None:
     units = [unit for unit in attacks.units(with_demo.engine, [run.id]) if unit.role != "control"]
     assert "no control" in attack_view.table(reckon(units))
     assert "There is no control, so a leak may be a guess." in attack_view.verdict(reckon(units))
+    assert "The control has not been asked yet." in attack_view.verdict(reckon(units), running=True)
+    assert "not yet" in attack_view.table(reckon(units), running=True)
 
 
 def test_a_collapsed_gap_is_no_finding(with_demo: Lab, attackable: Run) -> None:
     run = filled(with_demo, attackable)
     figures = unit_figures([("p01", "text", 1.0), ("p02", "image_text", 0.0)])
     attacks.write_unit(with_demo.engine, run.id, {"attack": "roleplay", "role": "control", **figures})
-    assert "No attack leaks beyond the control" in attack_view.verdict(
-        reckon(attacks.units(with_demo.engine, [run.id]))
-    )
+    said = attack_view.verdict(reckon(attacks.units(with_demo.engine, [run.id])))
+    assert "None of 1 that met a control leaks beyond it" in said
 
 
 def test_plain_questions_by_modality(with_demo: Lab, attackable: Run) -> None:
@@ -196,18 +204,47 @@ def test_what_was_forgotten_in_another_modality_stands_in_the_same_matrix(with_d
     assert "others" not in shown and ".50" in shown and "n 2" in shown
 
 
-def test_many_attacks_that_lie_above_by_chance_are_said_to(with_demo: Lab) -> None:
-    def row(gap_low: float, sure: bool, people: int = 20) -> dict[str, Any]:
-        what = {"name": "roleplay", "title": "Roleplay", "at": "", "unlearned": 0.5, "control": 0.1, "gap": 0.4}
-        return what | {"control_of": "gold", "gap_low": gap_low, "sure": sure, "people": people}
+def told(gap_low: float | None, sure: bool = False, people: int = 20, **more: Any) -> dict[str, Any]:
+    """A row of an attack run's table."""
+    what: dict[str, Any] = {"name": "roleplay", "title": "Roleplay", "at": "", "unlearned": 0.5, "control": 0.1}
+    what |= {"original": 1.0, "gap": 0.4, "control_of": "gold", "gap_low": gap_low, "sure": sure, "people": people}
+    return what | more
 
-    assert "some do so by chance: counted together none does" in attack_view.verdict([row(0.1, False)])
-    said = attack_view.verdict([row(0.1, True), row(-0.1, False, 4)])
-    assert "One attack of 2 leaks beyond the control, with all that were tried counted together" in said
-    assert "rough" not in said
-    assert "With 4 people, intervals are rough." in attack_view.verdict([row(0.1, True, 4)])
-    of_strangers = attack_view.verdict([row(0.1, True) | {"control_of": "held-out people"}])
-    assert "of people nobody was taught it tells 10 %" in of_strangers and "never knew" not in of_strangers
+
+def test_a_verdict_says_no_more_than_the_table() -> None:
+    def said(*rows: dict[str, Any], running: bool = False) -> str:
+        return attack_view.verdict(rows, running=running)
+
+    assert "some do so by chance: counted together none does" in said(told(0.1))
+    sure = said(told(0.1, True), told(-0.1, people=4))
+    assert "One attack of 2 that met a control leaks beyond it, with all of them counted together" in sure
+    assert "what was forgotten is still in there" in sure and "rough" not in sure
+    assert "With 4 people, intervals are rough." in said(told(0.1, True, 4))
+    strangers = said(told(0.1, True, control_of="held-out people"))
+    assert "of people nobody was taught it tells 10 %" in strangers and "never knew" not in strangers
+    bare = told(None, control=None, gap=None, control_of=None)
+    assert (
+        "None of 1 that met a control leaks beyond it, as far as these questions can tell. 1 more has not met one."
+        in (said(bare, told(-0.1)))
+    )
+    assert "1 more has not met it yet." in said(bare, told(-0.1), running=True)
+    assert "<b>Logit lens</b> finds 50 % of them inside" in said(told(0.1, name="lens", title="Logit lens"))
+    known = said(told(0.1, True, original=None))
+    assert "No original is known to hold it against" in known and "still in there" not in known
+
+
+def test_what_brought_out_little_is_folded_away(with_demo: Lab) -> None:
+    rows = [
+        told(-0.1, name=f"a{number}", title=f"Attack {number}", family="prompt", tests="", caution="", muffled=None,
+             low=None, high=None, recovery=None, recovery_low=None, recovery_high=None, gap_high=None, n=4, seconds=1.0,
+             strength=0.0)
+        for number in range(20)
+    ]  # fmt: skip
+    rows[19] |= {"name": "plain", "title": "Asked plainly"}
+    open_, folded = attack_view.table(rows).split("<details>")
+    assert open_.count("Attack ") == 12 and "Asked plainly" in open_
+    assert "7 more, which brought out no more than these" in folded and "Attack 18" in folded
+    assert "<details>" not in attack_view.table(rows[:12])
 
 
 def test_what_three_models_said_stands_side_by_side(with_demo: Lab, attackable: Run) -> None:

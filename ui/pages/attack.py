@@ -15,7 +15,7 @@ from backend.queueing import CannotQueue
 from backend.suites import PLAIN
 from storage import attacks, runs
 from storage.errors import NotFound
-from storage.tables import Run
+from storage.tables import ENDED, Run
 from ui import attack_crossed, attack_figures, attack_style, attack_view, attacking, parts, run_view, takeaway
 from ui.attack_view import Wanted
 from ui.changes import changed
@@ -119,12 +119,12 @@ def run_sections(lab: Lab, run: Run) -> dict[str, Markup]:
     """Everything that a tick may change on a run's page, by name."""
     units = attacks.units(lab.engine, [run.id])
     rows = reckon(units)
-    curves = attack_figures.curves(rows)
+    curves, running = attack_figures.curves(rows), run.state not in ENDED
     return {
         "title": _heading(lab, run),
         "progress": run_view.progress(run),
-        "verdict": attack_view.verdict(rows),
-        "table": attack_view.table(rows) + _beneath(lab, rows),
+        "verdict": attack_view.verdict(rows, running=running),
+        "table": attack_view.table(rows, running=running) + _beneath(lab, rows),
         "curves": curves or parts.empty("No attack was made at several strengths; the standard suite does so."),
         "crossed": attack_crossed.crossed(lab, run, units) or parts.empty("Comes with the first figures."),
     }
@@ -135,7 +135,10 @@ def _beneath(lab: Lab, rows: attack_view.Rows) -> Markup:
 
 
 def _heading(lab: Lab, run: Run) -> Markup:
-    links = [Markup('<a class="lethe-link" href="/attack">All attacks</a>'), parts.run_link(run.id, "Log and spec")]
+    links = [
+        Markup('<a class="lethe-link" href="/attack">All attacks</a>'),
+        parts.run_link(run.id, "Log, settings, stop and resume"),
+    ]
     place, _, attacked = str(run.spec.get("model")).partition(":")
     if place == "run" and run_view.exists(lab, attacked):
         links.append(parts.run_link(attacked, f"Attacked: {runs.get(lab.engine, attacked).name}"))
@@ -145,9 +148,14 @@ def _heading(lab: Lab, run: Run) -> Markup:
 
 
 def attack_options(lab: Lab, run: Run) -> list[tuple[str, str]]:
-    """The attacks of a run at each strength, worst first; the value says both."""
+    """The attacks of a run, worst first, each at its worst strength and then the others; the value says both."""
     rows = reckon(attacks.units(lab.engine, [run.id]))
-    points = [(row, point) for row in rows for point in row["curve"] if point["n"]]
+    points = [
+        (row, point)
+        for row in rows
+        for point in sorted(row["curve"], key=lambda point: point["strength"] != row["strength"])
+        if point["n"]
+    ]
     return [
         (
             f"{row['title']}{' · ' if point['at'] else ''}{point['at']}",

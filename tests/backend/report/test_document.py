@@ -101,7 +101,7 @@ def test_attacks_stand_worst_first_with_what_was_said(html: str) -> None:
     assert names[:2] == ["Roleplay", "Asked plainly"]
     assert rows[1][1].startswith(".50") and rows[1][2:4] == ["1.00", ".00"] and rows[1][4].startswith(".50")
     assert "not made: nobody is left to take examples from" in html
-    assert "Under the worst attack, Roleplay, it tells .50" in html
+    assert "Roleplay makes it tell 50 %" in html
     assert html.count("▲ leak") == 1, "the original's is no leak"
 
 
