@@ -101,8 +101,7 @@ def _item(one: Both, a: Answer, b: Answer, asking: Model, benchmark: Benchmark |
         ),
         Markup("{}{}").format(a.text or parts.NOTHING, _likelihood(a)),
         Markup("{}{}").format(words or parts.NOTHING, _likelihood(b)),
-        Markup("<br>").join(_kind(kind, one) for kind in KINDS if kind in kinds_of(one))
-        or ("as before" if a.text == b.text else "in other words"),
+        Markup("<br>").join(_kind(kind, one) for kind in KINDS if kind in kinds_of(one)) or as_before,
         again,
     )
 
