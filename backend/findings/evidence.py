@@ -17,8 +17,10 @@ from sqlalchemy import Engine
 from backend.attack_report import reckon
 from backend.comparing import models
 from backend.comparing.models import Model, Snapshot
-from backend.suites import KNOWN
+from backend.findings.gains import chances
+from backend.suites import KNOWN, PLAIN
 from storage import attacks, results
+from storage.tables import AttackUnit
 
 OPEN = ("generation", "caption", "name", "cloze")
 Cell = Mapping[str, Any]
@@ -122,6 +124,24 @@ def _table(engine: Engine, run: str, count: int, seconds: float) -> Table:
     if key not in _tables:
         if len(_tables) >= TABLES_KEPT:
             _tables.clear()
-        rows = reckon(attacks.units(engine, [run], without=SILENT))
-        _tables[key] = [{name: value for name, value in row.items() if name != "curve"} for row in rows]
+        _tables[key] = with_chances(attacks.units(engine, [run], without=SILENT))
     return _tables[key]
+
+
+def kind(name: str) -> str:
+    """Which claim an attack speaks to; those of one kind are tried together."""
+    return "visual rumours" if name == RUMOUR else "relearning" if name in RELEARNT else "prompts"
+
+
+def with_chances(units: Sequence[AttackUnit]) -> Table:
+    """The rows of `reckon` less their curves, each with `chance` (see `gains.chances`; None where there is none) and
+    `tried`, the number of attacks of its kind, each strength for itself, among which it is the chance."""
+    by_kind: dict[str, dict[tuple[str, float], float]] = {}
+    for name in {kind(unit.attack) for unit in units if unit.attack != PLAIN.name}:
+        by_kind[name] = chances([unit for unit in units if unit.attack == PLAIN.name or kind(unit.attack) == name])
+    found = []
+    for row in reckon(units):
+        tried = by_kind.get(kind(row["name"]), {}) if row["name"] != PLAIN.name else {}
+        chance = {"chance": tried.get((row["name"], row["strength"])), "tried": len(tried)}
+        found.append({name: value for name, value in row.items() if name != "curve"} | chance)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,19 +51,23 @@ def case(
     return Case(name, name, spec, cells, known, {"attack1": attacks} if attacks else {})
 
 
-def attacked(name: str, family: str, recovery: float, gap_low: float | None, high: float = 1.0) -> dict[str, Any]:
+def attacked(
+    name: str, family: str, recovery: float, gap_low: float | None, high: float = 1.0, chance: float | None = 0.031
+) -> dict[str, Any]:
     return {
         "name": name,
         "title": name.title(),
         "family": family,
         "at": "20 steps",
         "recovery": recovery,
-        "recovery_low": 0.0,
+        "recovery_low": recovery - 0.05,
         "recovery_high": high,
         "gap": None if gap_low is None else gap_low + 0.1,
         "gap_low": gap_low,
         "control": None if gap_low is None else 0.02,
         "unlearned": recovery,
+        "chance": chance,
+        "tried": 7,
     }
 
 
@@ -122,6 +127,11 @@ def test_what_attacks_brought_back(key: str, name: str, family: str, enough: flo
     assert back.witnesses[0].page == "/attack?run=attack1"
     assert found(key, case(attacks=[attacked(name, family, enough + 0.1, -0.05)])).verdict == "cannot tell"
     assert found(key, case(attacks=[attacked(name, family, enough + 0.1, None)])).verdict == "cannot tell"
+    likely = attacked(name, family, enough + 0.1, 0.05, chance=0.051)
+    assert found(key, case(attacks=[likely])).verdict == "cannot tell"
+    assert found(key, case(attacks=[likely | {"chance": None}])).verdict == "cannot tell"
+    maybe_nothing = attacked(name, family, enough + 0.1, 0.05) | {"recovery_low": -0.01}
+    assert found(key, case(attacks=[maybe_nothing])).verdict == "cannot tell"
     assert found(key, case(attacks=[attacked(name, family, 0.0, 0.0, enough / 2)])).verdict == "not supported"
     assert found(key, case(attacks=[attacked("other", "inside", 0.9, 0.5)])).words.startswith("needs ")
 
@@ -129,13 +139,19 @@ def test_what_attacks_brought_back(key: str, name: str, family: str, enough: flo
 def test_an_attack_that_beats_its_control_speaks_though_another_brought_more_back() -> None:
     """What came back under `chain` the control said too; under `roleplay` it did not."""
     table = [attacked("chain", "prompt", 0.6, -0.05), attacked("roleplay", "prompt", 0.2, 0.05)]
-    assert found("prompts", case(attacks=table)).words == "Roleplay (20 steps): 20 % came back, control .02"
+    assert (
+        found("prompts", case(attacks=table)).words
+        == "Roleplay (20 steps): 20 % came back, control .02, p .031 over 7 tried"
+    )
 
 
 def test_one_attack_that_might_have_brought_something_back_is_no_denial() -> None:
     none = attacked("roleplay", "prompt", -0.04, 0.0, high=0.05)
     maybe = attacked("chain", "prompt", -0.05, -0.1, high=0.3)
-    assert found("prompts", case(attacks=[none])).words == "Roleplay (20 steps): nothing came back, control .02"
+    assert (
+        found("prompts", case(attacks=[none])).words
+        == "Roleplay (20 steps): nothing came back, control .02, p .031 over 7 tried"
+    )
     assert found("prompts", case(attacks=[none, maybe])).verdict == "cannot tell"
 
 
@@ -146,6 +162,14 @@ def test_an_attack_of_another_kind_is_no_witness(key: str, name: str) -> None:
     """Training on people who were kept teaches none of what was forgotten."""
     table = [attacked(name, KNOWN[name].family, 0.9, 0.5)]
     assert found(key, case(attacks=table)).words.startswith("needs ")
+
+
+def test_a_model_attacked_twice_is_one_witness_and_had_twice_the_chance() -> None:
+    row = attacked("roleplay", "prompt", 0.3, 0.1)
+    once, twice = (replace(case(), attacked={f"attack{at}": [row] for at in range(runs)}) for runs in (1, 2))
+    assert found("prompts", once).verdict == "supported"
+    finding = found("prompts", twice)
+    assert finding.verdict == "cannot tell" and len(finding.witnesses) == 1
 
 
 def test_the_steps_to_half_are_told() -> None:
