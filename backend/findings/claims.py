@@ -46,8 +46,26 @@ def text_leaves_the_picture(cases: Sequence[Case]) -> Iterator[Witness]:
         if case.asked_modality != "text" or not picture or not text or text["value"] > HALF:
             continue
         words = f"picture {figure(picture['value'])}, text {figure(text['value'])} after text-only unlearning"
-        speaks = 1 if _above(picture, text) else -1 if picture["value"] - text["value"] < CLEARLY else 0
-        yield _witness(case, words, speaks)
+        yield _witness(case, f"{words}; {_at_first(case, 'text')}", _one_went(case, "text", "image_text"))
+
+
+def _at_first(case: Case, modality: str) -> str:
+    was, name = case.at_first("forget", modality), "text" if modality == "text" else "picture"
+    return f"the original's {name} {figure(was['value'])}" if was else f"the original's {name} is not known"
+
+
+def _one_went(case: Case, gone: str, kept: str) -> int:
+    """For it where one modality of the forget set was lost against the original, and more of it than of the other,
+    which now lies above it; against it where both were lost and the other is no higher by `CLEARLY`. Where nothing was
+    lost, or nobody knows, neither way."""
+    low, high = case.open("forget", gone), case.open("forget", kept)
+    first, held = case.at_first("forget", gone), case.at_first("forget", kept)
+    if low is None or high is None or first is None or held is None or not _above(first, low):
+        return 0
+    if high["value"] - low["value"] < CLEARLY:
+        return -1 if _above(held, high) else 0
+    fell_further = first["value"] - low["value"] > held["value"] - high["value"]
+    return 1 if fell_further and _above(high, low) else 0
 
 
 def forgetting_against_keeping(cases: Sequence[Case]) -> Iterator[Witness]:
@@ -160,11 +178,8 @@ def picture_gone_text_kept(cases: Sequence[Case]) -> Iterator[Witness]:
         picture, text = case.open("forget", "image_text"), case.open("forget", "text")
         if (case.spec.get("objective") or {}).get("mask") != "mmunlearner" or not picture or not text:
             continue
-        words = f"picture {figure(picture['value'])}, text {figure(text['value'])}"
-        gone = picture["value"] <= HALF
-        speaks = (
-            1 if gone and _above(text, picture) else -1 if gone and text["value"] - picture["value"] < CLEARLY else 0
-        )
+        words = f"picture {figure(picture['value'])}, text {figure(text['value'])}; {_at_first(case, 'image_text')}"
+        speaks = _one_went(case, "image_text", "text") if picture["value"] <= HALF else 0
         yield _witness(case, words, speaks)
 
 
@@ -211,7 +226,8 @@ CLAIMS: tuple[Claim, ...] = (
         "text_only",
         "Forgetting only the text leaves what the picture brings back",
         f"{OFFSIDE} 1",
-        "After unlearning from text, the picture's accuracy on the forget set lies above the text's, intervals apart.",
+        "After unlearning from text, the text's accuracy on the forget set lies below the original's and below the "
+        "picture's, intervals apart, and fell further.",
         "needs a scored run whose forget data is text only, and which forgot the text",
         text_leaves_the_picture,
     ),
@@ -263,7 +279,8 @@ CLAIMS: tuple[Claim, ...] = (
         "visual_link",
         "The visual link goes, the text stays",
         MMUNLEARNER,
-        "Under the mask, accuracy with the picture is at most a half and as text lies above it, intervals apart.",
+        "Under the mask, accuracy with the picture is at most a half and lies below the original's and below that as "
+        "text, intervals apart, and fell further.",
         "needs a scored MMUnlearner run",
         picture_gone_text_kept,
     ),

@@ -62,6 +62,11 @@ class Case:
         """The accuracy of the open task that stands for a set, with its interval; None where none was measured."""
         return next((cell for task in OPEN if (cell := self.cells.get((item_set, task, modality)))), None)
 
+    def at_first(self, item_set: str, modality: str) -> Cell | None:
+        """The original's accuracy of the very task that `open` gives; None where it is not known."""
+        task = next((task for task in OPEN if (item_set, task, modality) in self.cells), "")
+        return self.before.get((item_set, task, modality))
+
     def cell(self, item_set: str, task: str, modality: str) -> Cell | None:
         """One accuracy."""
         return self.cells.get((item_set, task, modality))

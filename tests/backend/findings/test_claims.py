@@ -41,7 +41,8 @@ def case(
         cells["forget", "classification", "image_text"] = cell(choice)
     known = {}
     if before:
-        known = {("forget", "generation", "text"): cell(before[0]), ("retain", "generation", "text"): cell(before[1])}
+        known = {("forget", "generation", modality): cell(before[0]) for modality in ("image_text", "text")}
+        known["retain", "generation", "text"] = cell(before[1])
     spec = {
         "benchmark": "demo",
         "preset": preset,
@@ -83,12 +84,43 @@ def test_without_runs_nobody_can_tell_and_it_says_what_is_needed(key: str) -> No
 
 def test_text_only() -> None:
     left = found("text_only", case("a", modality="text", forget=(0.74, 0.1)))
-    assert left.verdict == "supported" and left.words == "picture .74, text .10 after text-only unlearning"
+    assert (
+        left.verdict == "supported"
+        and left.words == "picture .74, text .10 after text-only unlearning; the original's text 1.00"
+    )
     assert left.witnesses[0].page == "/runs?run=a"
     assert found("text_only", case(modality="text", forget=(0.12, 0.1))).verdict == "not supported"
     assert found("text_only", case(modality="text", forget=(0.3, 0.1), spread=0.2)).verdict == "cannot tell"
     assert found("text_only", case(modality="both", forget=(0.74, 0.1))).words.startswith("needs ")
     assert found("text_only", case(modality="text", forget=(0.9, 0.8))).words.startswith("needs "), "nothing forgotten"
+
+
+@pytest.mark.parametrize(("key", "gone"), [("text_only", "text"), ("visual_link", "image_text")])
+def test_an_original_that_told_the_two_apart_from_the_start_is_no_finding(key: str, gone: str) -> None:
+    """.1 of one modality and .8 of the other, before and after."""
+    forget = (0.8, 0.1) if gone == "text" else (0.1, 0.8)
+    same = case(modality="text", mask="mmunlearner", forget=forget)
+    assert found(key, same).verdict == "supported", "where the original knew all of it"
+    known = {(of, task, modality): one for (of, task, modality), one in same.cells.items() if of == "forget"}
+    nothing_went = found(key, replace(same, before=known))
+    assert nothing_went.verdict == "cannot tell" and nothing_went.witnesses[0].speaks == 0
+    nobody_knows = found(key, replace(same, before={}))
+    assert nobody_knows.verdict == "cannot tell" and "is not known" in nobody_knows.words
+
+
+def test_what_was_lost_is_held_against_what_the_other_lost() -> None:
+    """Text fell from .45 to .10, the picture from .95 to .40."""
+    fell = case(modality="text", forget=(0.4, 0.1))
+    before = {("forget", "generation", "text"): cell(0.45), ("forget", "generation", "image_text"): cell(0.95)}
+    assert found("text_only", replace(fell, before=before)).verdict == "cannot tell"
+    before["forget", "generation", "image_text"] = cell(0.6)
+    assert found("text_only", replace(fell, before=before)).verdict == "supported"
+
+
+def test_a_picture_that_never_told_anything_denies_nothing() -> None:
+    silent = case(modality="text", forget=(0.1, 0.1))
+    before = {("forget", "generation", "text"): cell(0.9), ("forget", "generation", "image_text"): cell(0.1)}
+    assert found("text_only", replace(silent, before=before)).verdict == "cannot tell"
 
 
 def test_runs_that_disagree_are_no_answer() -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from backend.attack_report import unit_figures
 from backend.findings import cases, findings
 from backend.presets import fill
+from backend.spec import FinetuneSpec
 from storage import attacks, checkpoints, results, runs
 from storage.database import connect, migrate
 from storage.tables import Run
@@ -24,18 +25,35 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     return made
 
 
-def unlearned(engine: Engine, home: Path, name: str, **request: Any) -> Run:
+def made(engine: Engine, home: Path, kind: str, name: str, spec: dict[str, Any], parent: Run | None = None) -> Run:
     """A run that has succeeded with a model."""
+    above = parent.output_checkpoint_id if parent else None
+    run = runs.submit(engine, kind=kind, name=name, spec=spec, parent_checkpoint_id=above)
+    runs.claim(engine, "worker", "host", "CPU")
+    runs.finish(engine, run.id, 1, "succeeded", output_checkpoint_id=saved(engine, home, run, above))
+    return runs.get(engine, run.id)
+
+
+def saved(engine: Engine, home: Path, run: Run, parent: str | None, role: str = "final") -> str:
+    return checkpoints.save(
+        engine, home, run_id=run.id, step=1, kind="adapter", role=role, base="demo", parent_id=parent,
+        write=lambda folder: (folder / "adapter.safetensors").write_bytes(b"0"),
+    ).id  # fmt: skip
+
+
+def vanilla(engine: Engine, home: Path) -> Run:
+    """The original, which knows everything there is about the forget set."""
+    spec = FinetuneSpec(model="demo").model_dump(mode="json")
+    run = made(engine, home, "finetune", "vanilla", spec)
+    rows = [score("forget", modality, 1.0) for modality in ("text", "image_text")]
+    results.write_scores(engine, run.id, run.output_checkpoint_id, rows)
+    return run
+
+
+def unlearned(engine: Engine, home: Path, name: str, parent: Run | None = None, **request: Any) -> Run:
     spec = fill("npo").model_dump(mode="json")
     spec["request"] |= request
-    run = runs.submit(engine, kind="unlearn", name=name, spec=spec)
-    runs.claim(engine, "worker", "host", "CPU")
-    made = checkpoints.save(
-        engine, home, run_id=run.id, step=1, kind="adapter", role="final", base="demo",
-        write=lambda folder: (folder / "adapter.safetensors").write_bytes(b"0"),
-    )  # fmt: skip
-    runs.finish(engine, run.id, 1, "succeeded", output_checkpoint_id=made.id)
-    return runs.get(engine, run.id)
+    return made(engine, home, "unlearn", name, spec, parent)
 
 
 def score(item_set: str, modality: str, value: float, metric: str = "accuracy") -> dict[str, Any]:
@@ -50,7 +68,7 @@ def test_runs_without_scores_are_no_case(engine: Engine, tmp_path: Path) -> None
 
 
 def test_a_scored_run_is_read_with_the_attacks_on_its_model(engine: Engine, tmp_path: Path) -> None:
-    run = unlearned(engine, tmp_path, "text only", modality="text")
+    run = unlearned(engine, tmp_path, "text only", vanilla(engine, tmp_path), modality="text")
     rows = [score("forget", "text", 0.1), score("forget", "image_text", 0.8), score("forget", "text", 0.5, "rougeL")]
     results.write_scores(engine, run.id, run.output_checkpoint_id, rows)
     attack = runs.submit(
