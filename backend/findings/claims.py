@@ -219,6 +219,14 @@ def _pairs(cases: Sequence[Case], alike: Any, differs: Any, one: str, other: str
             yield found[one], found[other]
 
 
+NOTHING_WENT = (
+    "nothing was lost for certain, the original is not known, or the two accuracies are too near to tell apart"
+)
+MAY_BE_CHANCE = (
+    "too little came back, or it may be chance (with fewer than five people it always may), or the control told as "
+    "much, or there is none"
+)
+TOO_NEAR = "the two differ by too little"
 OFFSIDE, MLLMU, MMUNLEARNER, CLEAR = "OFFSIDE", "MLLMU-Bench", "MMUnlearner", "CLEAR"
 
 CLAIMS: tuple[Claim, ...] = (
@@ -230,6 +238,7 @@ CLAIMS: tuple[Claim, ...] = (
         "picture's, intervals apart, and fell further.",
         "needs a scored run whose forget data is text only, and which forgot the text",
         text_leaves_the_picture,
+        NOTHING_WENT,
     ),
     Claim(
         "collapse",
@@ -248,6 +257,7 @@ CLAIMS: tuple[Claim, ...] = (
         "with p at most .05 by flipping people's signs.",
         "needs an attack run with visual rumours",
         visual_rumours,
+        MAY_BE_CHANCE,
     ),
     Claim(
         "relearning",
@@ -257,6 +267,7 @@ CLAIMS: tuple[Claim, ...] = (
         "relearned alike, with p at most .05 over all step counts tried.",
         "needs an attack run with relearning",
         relearning,
+        MAY_BE_CHANCE,
     ),
     Claim(
         "prompts",
@@ -266,6 +277,7 @@ CLAIMS: tuple[Claim, ...] = (
         "with p at most .05 over all prompts tried.",
         "needs an attack run with prompts",
         prompts,
+        MAY_BE_CHANCE,
     ),
     Claim(
         "modality",
@@ -274,6 +286,8 @@ CLAIMS: tuple[Claim, ...] = (
         "Of two runs of a method, that on text has the lower open accuracy, that on pictures the lower classification.",
         "needs a run on text and one on pictures of the same method and people, both scored",
         text_against_picture,
+        TOO_NEAR,
+        "pair",
     ),
     Claim(
         "visual_link",
@@ -283,6 +297,7 @@ CLAIMS: tuple[Claim, ...] = (
         "text, intervals apart, and fell further.",
         "needs a scored MMUnlearner run",
         picture_gone_text_kept,
+        NOTHING_WENT,
     ),
     Claim(
         "l1",
@@ -291,5 +306,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Of two runs that forgot alike, that with l1 keeps more of the retain set.",
         "needs two scored runs of one objective, with and without l1, that forgot alike",
         l1_keeps_more,
+        TOO_NEAR,
+        "pair",
     ),
 )

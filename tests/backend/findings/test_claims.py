@@ -86,7 +86,7 @@ def test_text_only() -> None:
     left = found("text_only", case("a", modality="text", forget=(0.74, 0.1)))
     assert (
         left.verdict == "supported"
-        and left.words == "picture .74, text .10 after text-only unlearning; the original's text 1.00"
+        and left.words == "1 of 1 run: picture .74, text .10 after text-only unlearning; the original's text 1.00"
     )
     assert left.witnesses[0].page == "/runs?run=a"
     assert found("text_only", case(modality="text", forget=(0.12, 0.1))).verdict == "not supported"
@@ -125,7 +125,24 @@ def test_a_picture_that_never_told_anything_denies_nothing() -> None:
 
 def test_runs_that_disagree_are_no_answer() -> None:
     mixed = found("text_only", case(modality="text", forget=(0.74, 0.1)), case(modality="text", forget=(0.1, 0.1)))
-    assert mixed.verdict == "cannot tell" and mixed.words == "1 of 2 runs speak for it, 1 against it"
+    assert mixed.verdict == "cannot tell" and mixed.words == "1 of 2 runs for it, 1 against it"
+
+
+def test_a_majority_of_those_that_could_speak_is_needed_and_all_are_counted() -> None:
+    speaking = case("a", modality="text", forget=(0.74, 0.1))
+    silent = case("b", modality="text", forget=(0.3, 0.1), spread=0.2)
+    lonely = found("text_only", speaking, *[silent] * 9)
+    assert lonely.verdict == "cannot tell"
+    assert lonely.words.startswith("1 of 10 runs for it, 0 against it; 9 neither way: nothing was lost for certain, ")
+    assert found("text_only", speaking, silent).verdict == "cannot tell", "half is no majority"
+    most = found("text_only", silent, speaking, speaking)
+    assert most.verdict == "supported" and most.words.startswith("2 of 3 runs: picture .74, text .10 after")
+    assert "; 1 neither way: nothing was lost for certain, " in most.words
+    against = case("c", modality="text", forget=(0.1, 0.1))
+    denied = found("text_only", against, against, silent)
+    assert denied.verdict == "not supported" and denied.words.startswith("2 of 3 runs: picture .10, text .10 after")
+    alone = found("text_only", silent)
+    assert alone.words.startswith("0 of 1 run: picture .30, text .10 after") and "; 1 neither way: " in alone.words
 
 
 def test_collapse_is_a_correlation_over_runs() -> None:
@@ -173,7 +190,7 @@ def test_an_attack_that_beats_its_control_speaks_though_another_brought_more_bac
     table = [attacked("chain", "prompt", 0.6, -0.05), attacked("roleplay", "prompt", 0.2, 0.05)]
     assert (
         found("prompts", case(attacks=table)).words
-        == "Roleplay (20 steps): 20 % came back, control .02, p .031 over 7 tried"
+        == "1 of 1 run: Roleplay (20 steps): 20 % came back, control .02, p .031 over 7 tried"
     )
 
 
@@ -182,7 +199,7 @@ def test_one_attack_that_might_have_brought_something_back_is_no_denial() -> Non
     maybe = attacked("chain", "prompt", -0.05, -0.1, high=0.3)
     assert (
         found("prompts", case(attacks=[none])).words
-        == "Roleplay (20 steps): nothing came back, control .02, p .031 over 7 tried"
+        == "1 of 1 run: Roleplay (20 steps): nothing came back, control .02, p .031 over 7 tried"
     )
     assert found("prompts", case(attacks=[none, maybe])).verdict == "cannot tell"
 
