@@ -39,7 +39,8 @@ SILENT = tuple(name for name, one in KNOWN.items() if one.family not in SPEAKING
 @dataclass(frozen=True)
 class Case:
     """An unlearning run as a claim looks at it: its accuracies by (set, task, modality), its original's of the same
-    questions, and the tables of the attacks on its model, by attack run."""
+    questions, and the tables of the attacks on its model, by attack run. `base` is the checkpoint, else the name, of
+    the model that it began from, `data` the fingerprint of its benchmark."""
 
     run: str
     name: str
@@ -47,18 +48,13 @@ class Case:
     cells: Mapping[tuple[str, str, str], Cell]
     before: Mapping[tuple[str, str, str], Cell]
     attacked: Mapping[str, Table] = field(default_factory=dict)
+    base: str | None = None
+    data: str | None = None
 
     @property
     def asked_modality(self) -> str:
         """What the forget data was: `both`, `image_text` or `text`."""
         return str((self.spec.get("request") or {}).get("modality", "both"))
-
-    @property
-    def whom(self) -> tuple[Any, ...]:
-        """Benchmark and people; runs are compared only within the same."""
-        request = self.spec.get("request") or {}
-        people, attributes = tuple(request.get("people") or ()), tuple(request.get("attributes") or ())
-        return self.spec.get("benchmark"), request.get("ratio"), people, attributes
 
     def open(self, item_set: str, modality: str) -> Cell | None:
         """The accuracy of the open task that stands for a set, with its interval; None where none was measured."""
@@ -94,7 +90,8 @@ def cases(engine: Engine, run_ids: Sequence[str] | None = None) -> list[Case]:
         if cells := _by_cell(measured.get(model.run, ())):
             before = _by_cell(measured.get(original.run, ())) if original is not None and not original.noted else {}
             attacked = on_model.get(_subject(maker), {})
-            found.append(Case(maker.id, maker.name, maker.spec, cells, before, attacked))
+            base = maker.parent or str(maker.spec.get("model"))
+            found.append(Case(maker.id, maker.name, maker.spec, cells, before, attacked, base, maker.data))
     return found
 
 

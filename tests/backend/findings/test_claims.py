@@ -234,6 +234,46 @@ def test_text_against_pictures_needs_a_pair_of_one_method() -> None:
     against = found("modality", case("t", modality="text", forget=(0.8, 0.8), choice=0.7), picture)
     assert against.verdict == "not supported"
     assert found("modality", text, case("p", modality="image_text", choice=0.3, preset="ga")).words.startswith("needs ")
+    both = case("b", modality="both", forget=(0.6, 0.6), choice=0.3)
+    assert found("modality", text, both).words.startswith("needs ")
+
+
+def _with(one: Case, **spec: Any) -> Case:
+    return replace(one, spec={**one.spec, **spec})
+
+
+@pytest.mark.parametrize("key", ["modality", "l1"])
+def test_pairs_are_alike_in_all_but_one_thing(key: str) -> None:
+    """Training, seed, weights of the objective, people, benchmark, base model and data."""
+    if key == "modality":
+        one = case("a", modality="text", forget=(0.2, 0.2), choice=0.7)
+        other = case("b", modality="image_text", forget=(0.6, 0.6), choice=0.3)
+    else:
+        one, other = case("a", retain=0.9, regulariser="l1_lora"), case("b", retain=0.7)
+    one, other = (_with(replace(each, base="vanilla", data="abc"), training={"seed": 0}) for each in (one, other))
+    assert found(key, one, other).verdict == "supported"
+    unlike = [
+        _with(other, training={"seed": 1}),
+        _with(other, training={"seed": 0, "steps": 9}),
+        _with(other, objective={**other.spec["objective"], "forget_weight": 3.0}),
+        _with(other, request={**other.spec["request"], "ratio": 5}),
+        _with(other, benchmark="another"),
+        replace(other, base="gold"),
+        replace(other, data="abd"),
+    ]
+    for stranger in unlike:
+        assert found(key, one, stranger).words.startswith("needs ")
+    finding = found(key, *unlike, one, other)
+    assert finding.verdict == "supported" and [witness.page for witness in finding.witnesses] == ["/compare?a=a&b=b"]
+
+
+def test_the_newest_pair_that_can_tell_is_taken() -> None:
+    """`x` and `y` are newer and forgot otherwise than `a`; of the older, `b` is the newest that `a` can be held to."""
+    less = [case(name, retain=0.2, forget=(0.6, 0.6)) for name in ("x", "y")]
+    older = [case("b", retain=0.7), case("c", retain=0.99)]
+    finding = found("l1", *less, case("a", retain=0.9, regulariser="l1_lora", regulariser_weight=0.1), *older)
+    assert [witness.page for witness in finding.witnesses] == ["/compare?a=a&b=b"]
+    assert finding.verdict == "supported" and finding.words.startswith("1 of 1 pair: retain .90 with l1, .70 without")
 
 
 def test_the_mask_is_asked_for() -> None:

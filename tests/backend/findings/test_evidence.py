@@ -99,6 +99,7 @@ def test_a_run_is_one_case_however_often_and_wherever_its_models_were_asked(engi
     attacked(engine, run, last, benchmark="another")
     attacked(engine, run, midway)
     (case,) = cases(engine)
+    assert case.base == run.parent_checkpoint_id
     assert case.run == run.id and case.mean("forget") == 0.1 and list(case.attacked) == [ours]
 
 
