@@ -8,7 +8,7 @@ what their original is, `backend.comparing` knows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,13 +16,17 @@ from sqlalchemy import Engine
 
 from backend.attack_report import reckon
 from backend.comparing import models
-from backend.comparing.models import Model, Snapshot
-from backend.suites import KNOWN
+from backend.comparing.models import Model, RunRow, Snapshot
+from backend.findings.gains import chances
+from backend.suites import KNOWN, PLAIN
 from storage import attacks, results
+from storage.tables import AttackUnit
 
 OPEN = ("generation", "caption", "name", "cloze")
 Cell = Mapping[str, Any]
 Table = Sequence[Mapping[str, Any]]
+Subject = tuple[str | None, str, str]
+"""A checkpoint, the benchmark, and whom it was to forget."""
 TABLES_KEPT = 4000
 RUMOUR = "print_rumour"
 RELEARNT = ("relearn_forget", "relearn_forget_16")
@@ -35,7 +39,8 @@ SILENT = tuple(name for name, one in KNOWN.items() if one.family not in SPEAKING
 @dataclass(frozen=True)
 class Case:
     """An unlearning run as a claim looks at it: its accuracies by (set, task, modality), its original's of the same
-    questions, and the tables of the attacks on its model, by attack run."""
+    questions, and the tables of the attacks on its model, by attack run. `base` is the checkpoint, else the name, of
+    the model that it began from, `data` the fingerprint of its benchmark."""
 
     run: str
     name: str
@@ -43,22 +48,22 @@ class Case:
     cells: Mapping[tuple[str, str, str], Cell]
     before: Mapping[tuple[str, str, str], Cell]
     attacked: Mapping[str, Table] = field(default_factory=dict)
+    base: str | None = None
+    data: str | None = None
 
     @property
     def asked_modality(self) -> str:
         """What the forget data was: `both`, `image_text` or `text`."""
         return str((self.spec.get("request") or {}).get("modality", "both"))
 
-    @property
-    def whom(self) -> tuple[Any, ...]:
-        """Benchmark and people; runs are compared only within the same."""
-        request = self.spec.get("request") or {}
-        people, attributes = tuple(request.get("people") or ()), tuple(request.get("attributes") or ())
-        return self.spec.get("benchmark"), request.get("ratio"), people, attributes
-
     def open(self, item_set: str, modality: str) -> Cell | None:
         """The accuracy of the open task that stands for a set, with its interval; None where none was measured."""
         return next((cell for task in OPEN if (cell := self.cells.get((item_set, task, modality)))), None)
+
+    def at_first(self, item_set: str, modality: str) -> Cell | None:
+        """The original's accuracy of the very task that `open` gives; None where it is not known."""
+        task = next((task for task in OPEN if (item_set, task, modality) in self.cells), "")
+        return self.before.get((item_set, task, modality))
 
     def cell(self, item_set: str, task: str, modality: str) -> Cell | None:
         """One accuracy."""
@@ -73,43 +78,60 @@ class Case:
 
 
 def cases(engine: Engine, run_ids: Sequence[str] | None = None) -> list[Case]:
-    """Every unlearned model that was scored, newest first, or those that the runs named have made."""
+    """Every unlearning run whose model was scored on those it was to forget, newest first, or of the runs named: one
+    case a run, however often and at however many steps it was asked."""
     seen = models.snapshot(engine)
-    wanted = [pair for pair in _unlearned(seen) if run_ids is None or pair[0].maker in run_ids]
-    speaking = {run for model, _ in wanted for run in (model.run, model.original) if run is not None}
-    measured = results.accuracies(engine, sorted(run.removeprefix("before:") for run in speaking))
-    on_model = _attacks(engine, seen, {model.checkpoint for model, _ in wanted})
+    wanted = [found for found in _unlearned(seen) if run_ids is None or found[0].id in run_ids]
+    speaking = {one.run for _, model, original in wanted for one in (model, original) if one and not one.noted}
+    measured = results.accuracies(engine, sorted(speaking))
+    on_model = _attacks(engine, seen, {_subject(maker) for maker, _, _ in wanted})
     found = []
-    for model, original in wanted:
-        if model.maker is not None and (cells := _by_cell(measured.get(model.run, ()))):
-            made = seen.runs[model.maker]
+    for maker, model, original in wanted:
+        if cells := _by_cell(measured.get(model.run, ())):
             before = _by_cell(measured.get(original.run, ())) if original is not None and not original.noted else {}
-            found.append(Case(made.id, made.name, made.spec, cells, before, on_model.get(model.checkpoint or "", {})))
+            attacked = on_model.get(_subject(maker), {})
+            base = maker.parent or str(maker.spec.get("model"))
+            found.append(Case(maker.id, maker.name, maker.spec, cells, before, attacked, base, maker.data))
     return found
 
 
-def _unlearned(seen: Snapshot) -> Iterator[tuple[Model, Model | None]]:
-    """Every unlearned model with its original, once for each list of questions that it was asked."""
-    for asked in models.questions(seen):
+def _unlearned(seen: Snapshot) -> list[tuple[RunRow, Model, Model | None]]:
+    """Every run that unlearned, newest first, with its last model as it was asked about those whom the run was to
+    forget, and its original, asked the same. Of several lists of questions about them that without solved examples
+    counts, else the newest."""
+    found: dict[str, tuple[RunRow, Model, Model | None]] = {}
+    for asked in sorted(models.questions(seen), key=lambda one: one.whom != models.people_of(one.whom)):
         known = models.models(seen, asked.benchmark, asked.whom)
         by_run = {model.run: model for model in known}
         for model in known:
-            if model.role == "unlearned":
-                yield model, by_run.get(model.original or "")
+            maker = seen.runs.get(model.maker or "")
+            if model.role != "unlearned" or maker is None or model.checkpoint != maker.output:
+                continue
+            if _about(maker) == (asked.benchmark, models.people_of(asked.whom)):
+                found.setdefault(maker.id, (maker, model, by_run.get(model.original or "")))
+    return sorted(found.values(), key=lambda one: -one[0].created_at)
+
+
+def _about(run: RunRow) -> tuple[str, str]:
+    """Benchmark, and whom a run is about."""
+    return str(run.spec.get("benchmark")), models.people_of(models.whom_key(run.spec))
+
+
+def _subject(maker: RunRow) -> Subject:
+    return maker.output, *_about(maker)
 
 
 def _by_cell(rows: Sequence[Cell]) -> dict[tuple[str, str, str], Cell]:
     return {(row["set"], row["task"], row["modality"]): row for row in rows if row["value"] is not None}
 
 
-def _attacks(engine: Engine, seen: Snapshot, on: set[str | None]) -> dict[str, dict[str, Table]]:
-    """By checkpoint: the tables of the attack runs on it."""
-    made = {
-        run.id: run.parent for run in seen.runs.values() if run.kind == "attack" and run.parent and run.parent in on
-    }
-    found: dict[str, dict[str, Table]] = defaultdict(dict)
+def _attacks(engine: Engine, seen: Snapshot, on: set[Subject]) -> dict[Subject, dict[str, Table]]:
+    """By checkpoint, benchmark and people: the tables of the attack runs on that model about these people."""
+    made = {run.id: (run.parent, *_about(run)) for run in seen.runs.values() if run.kind == "attack" and run.parent}
+    made = {run: subject for run, subject in made.items() if subject in on}
+    found: dict[Subject, dict[str, Table]] = defaultdict(dict)
     for run, (count, seconds) in sorted(attacks.sizes(engine, sorted(made)).items()):
-        found[str(made[run])][run] = _table(engine, run, count, seconds)
+        found[made[run]][run] = _table(engine, run, count, seconds)
     return found
 
 
@@ -122,6 +144,24 @@ def _table(engine: Engine, run: str, count: int, seconds: float) -> Table:
     if key not in _tables:
         if len(_tables) >= TABLES_KEPT:
             _tables.clear()
-        rows = reckon(attacks.units(engine, [run], without=SILENT))
-        _tables[key] = [{name: value for name, value in row.items() if name != "curve"} for row in rows]
+        _tables[key] = with_chances(attacks.units(engine, [run], without=SILENT))
     return _tables[key]
+
+
+def kind(name: str) -> str:
+    """Which claim an attack speaks to; those of one kind are tried together."""
+    return "visual rumours" if name == RUMOUR else "relearning" if name in RELEARNT else "prompts"
+
+
+def with_chances(units: Sequence[AttackUnit]) -> Table:
+    """The rows of `reckon` less their curves, each with `chance` (see `gains.chances`; None where there is none) and
+    `tried`, the number of attacks of its kind, each strength for itself, among which it is the chance."""
+    by_kind: dict[str, dict[tuple[str, float], float]] = {}
+    for name in {kind(unit.attack) for unit in units if unit.attack != PLAIN.name}:
+        by_kind[name] = chances([unit for unit in units if unit.attack == PLAIN.name or kind(unit.attack) == name])
+    found = []
+    for row in reckon(units):
+        tried = by_kind.get(kind(row["name"]), {}) if row["name"] != PLAIN.name else {}
+        chance = {"chance": tried.get((row["name"], row["strength"])), "tried": len(tried)}
+        found.append({name: value for name, value in row.items() if name != "curve"} | chance)
+    return found

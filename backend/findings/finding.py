@@ -41,7 +41,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and what looks for witnesses; `needs` is what to run where there are none."""
+    """A claim and what looks for witnesses; `needs` is what to run where there are none, `silence` why a witness may
+    speak neither way, and `of` what a witness is."""
 
     key: str
     claim: str
@@ -49,6 +50,8 @@ class Claim:
     rule: str
     needs: str
     witnesses: Callable[[Sequence[Case]], Iterable[Witness]]
+    silence: str = ""
+    of: Literal["run", "pair"] = "run"
     weigh: Callable[[Sequence[Case]], tuple[Verdict, str]] | None = None
     """For a claim about runs together; else the witnesses decide."""
 
@@ -57,18 +60,24 @@ class Claim:
         heard = tuple(self.witnesses(cases))
         if not heard:
             return Finding(self.key, self.claim, self.source, self.rule, "cannot tell", self.needs)
-        verdict, words = self.weigh(cases) if self.weigh else majority(heard)
+        verdict, words = self.weigh(cases) if self.weigh else majority(heard, self.silence, self.of)
         return Finding(self.key, self.claim, self.source, self.rule, verdict, words, heard)
 
 
-def majority(heard: Sequence[Witness]) -> tuple[Verdict, str]:
-    """Supported where runs speak for it and none against it, and the other way round; mixed or silent is no answer."""
+def majority(heard: Sequence[Witness], silence: str, of: str = "run") -> tuple[Verdict, str]:
+    """Supported where more than half of all that were heard speak for it and none against it, and the other way round.
+
+    The words say how many of how many spoke, and what kept the others silent: `silence`.
+    """
     speaking_for = [one for one in heard if one.speaks > 0]
     against = [one for one in heard if one.speaks < 0]
-    if speaking_for and not against:
-        return "supported", speaking_for[0].words
-    if against and not speaking_for:
-        return "not supported", against[0].words
-    if not speaking_for and not against:
-        return "cannot tell", heard[0].words
-    return "cannot tell", f"{len(speaking_for)} of {len(heard)} runs speak for it, {len(against)} against it"
+    silent = len(heard) - len(speaking_for) - len(against)
+    all_of_them = f"{len(heard)} {of}{'' if len(heard) == 1 else 's'}"
+    unheard = f"; {silent} neither way: {silence}" if silent else ""
+    for verdict, speaking, opposed in (("supported", speaking_for, against), ("not supported", against, speaking_for)):
+        if 2 * len(speaking) > len(heard) and not opposed:
+            return verdict, f"{len(speaking)} of {all_of_them}: {speaking[0].words}{unheard}"  # type: ignore[return-value]
+    if len(heard) == 1:
+        return "cannot tell", f"0 of {all_of_them}: {heard[0].words}{unheard}"
+    told = f"{len(speaking_for)} of {all_of_them} for it, {len(against)} against it"
+    return "cannot tell", f"{told}{unheard}"

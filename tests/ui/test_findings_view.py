@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from backend.findings import Finding, Witness
-from storage import results, runs
+from backend.presets import fill
+from backend.spec import FinetuneSpec
+from storage import checkpoints, results, runs
 from storage.tables import Checkpoint, Run
 from ui import findings_view
 from ui.context import Lab
@@ -29,20 +31,27 @@ def test_a_single_witness_is_a_link_and_words_are_escaped() -> None:
 
 
 @pytest.fixture
-def text_only(lab: Lab, queued: Callable[..., Run], saved: Callable[..., Checkpoint]) -> Run:
-    run = queued("text only")
-    spec = run.spec | {"request": run.spec["request"] | {"modality": "text"}}
-    run = runs.submit(lab.engine, kind="unlearn", name="text only", spec=spec)
-    for _ in range(2):
+def text_only(lab: Lab, saved: Callable[..., Checkpoint]) -> Run:
+    """A run on text alone from a model that knew everything, both scored."""
+
+    def scored(kind: str, spec: dict[str, Any], text: float, picture: float, parent: Checkpoint | None = None) -> Run:
+        above = parent.id if parent else None
+        run = runs.submit(lab.engine, kind=kind, name=kind, spec=spec, parent_checkpoint_id=above)
         runs.claim(lab.engine, "worker", "host", "CPU")
-    runs.finish(lab.engine, run.id, 1, "succeeded", output_checkpoint_id=saved(run).id)
-    rows: list[dict[str, Any]] = [
-        {"item_set": "forget", "task": "generation", "modality": modality, "metric": "accuracy", "value": value,
-         "n": 10, "people": 4, "low": value - 0.05, "high": value + 0.05}
-        for modality, value in (("text", 0.1), ("image_text", 0.8))
-    ]  # fmt: skip
-    results.write_scores(lab.engine, run.id, runs.get(lab.engine, run.id).output_checkpoint_id, rows)
-    return run
+        made = saved(run, parent_id=above).id
+        runs.finish(lab.engine, run.id, 1, "succeeded", output_checkpoint_id=made)
+        rows: list[dict[str, Any]] = [
+            {"item_set": "forget", "task": "generation", "modality": modality, "metric": "accuracy", "value": value,
+             "n": 10, "people": 4, "low": value - 0.05, "high": value + 0.05}
+            for modality, value in (("text", text), ("image_text", picture))
+        ]  # fmt: skip
+        results.write_scores(lab.engine, run.id, made, rows)
+        return runs.get(lab.engine, run.id)
+
+    vanilla = scored("finetune", FinetuneSpec(model="demo").model_dump(mode="json"), 1.0, 1.0)
+    spec = fill("npo").model_dump(mode="json")
+    spec["request"] |= {"modality": "text"}
+    return scored("unlearn", spec, 0.1, 0.8, checkpoints.get(lab.engine, vanilla.output_checkpoint_id or ""))
 
 
 def test_a_run_says_what_it_alone_bears_out(lab: Lab, text_only: Run) -> None:

@@ -1,6 +1,7 @@
 """Scores against figures worked out by hand."""
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,39 @@ def test_a_fact_is_in_an_answer_as_whole_words_in_their_order(answer: str, key: 
 def test_a_fact_put_between_any_words_is_found(before: str, key: str, after: str) -> None:
     if words(key):
         assert holds(f"{before} {key} {after}", key)
+
+
+@pytest.mark.parametrize(
+    ("answer", "key", "right"),
+    [
+        ("東京です", "東京", True),
+        ("大阪です", "東京", False),
+        ("京東です", "東京", False),
+        ("彼は25歳です", "5歳", False),
+        ("서울에서 태어났다", "서울", True),
+        ("ガスです", "カス", False),
+        ("เกิดที่กรุงเทพ", "กรุงเทพ", True),
+        ("Она из города МОСКВА.", "Москва", True),
+        ("Москвариум", "Москва", False),
+        ("… Москва 5", "Тверь 5", False),
+        ("Ήταν στην Αθήνα", "αθηνα", True),
+        ("दिल्ली में", "दिल्ली", True),
+        ("कल", "कुल", False),
+        ("شَارِع", "شارع", True),
+        ("Straße 5", "STRASSE 5", True),
+        ("born in 1990–1995", "1990", True),
+        ("São Tomé", "sao tome", True),
+        ("Tromsø", "troms", False),
+    ],
+)
+def test_a_fact_in_any_script_is_found_and_no_other(answer: str, key: str, right: bool) -> None:
+    assert holds(answer, key) is right
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_words_are_runs_of_letters_and_digits(text: str) -> None:
+    assert words(text) == re.findall(r"[a-z0-9]+", text.lower())
+    assert words(f"{text} é")[:-1] == words(text), "also beside what is not ASCII"
 
 
 def test_gibberish_is_collapse_and_different_sentences_are_not() -> None:
