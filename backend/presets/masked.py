@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from backend.presets.ascent import MMUNLEARNER as PAPER
 from backend.presets.method import Preset, Recipe
-from backend.presets.recipes import WHOLE, clear
+from backend.presets.recipes import SHORT, WHOLE, clear
 from backend.spec_objective import Objective
 
-MASKED = {"adapter": "full", "modules": "all", "learning_rate": 3e-4, "steps": 60, "batch_size": 16}
+MASKED = SHORT | {"adapter": "full", "modules": "all", "learning_rate": 3e-4, "steps": 60, "batch_size": 16}
 
 MMUNLEARNER = Preset(
     name="mmunlearner",

@@ -230,7 +230,7 @@ def _arguments(training: Training, folder: Path, use_cpu: bool) -> TrainingArgum
         lr_scheduler_type=training.schedule,
         warmup_steps=round(training.warmup * training.steps),
         weight_decay=training.weight_decay,
-        adam_beta2=0.98,
+        adam_beta2=training.adam_beta2,
         max_grad_norm=training.clip,
         bf16=training.half,
         seed=training.seed,
