@@ -293,8 +293,8 @@ class Objective(Spec):
     mask: WeightMask = Field(
         "none",
         title="Mask",
-        description="Which weights the forget term may move: all, those that matter more to the forget set "
-        "(MMUnlearner), or those with its largest gradients (SalUn).",
+        description="Which weights may move: all; for the forget term only those that matter more to the forget set "
+        "(MMUnlearner); or for every term only those with the forget set's largest gradients (SalUn).",
     )
     mask_threshold: float = Field(
         1.0,

@@ -1,6 +1,6 @@
-"""Which weights the forget term may move: MMUnlearner's and SalUn's masks, over every weight that is trained.
+"""Which weights may move: MMUnlearner's and SalUn's masks, over every weight that is trained.
 
-A mask is true where the forget term may move a weight. A weight that matters to nothing is never moved, so a model that
+A mask is true where a weight may be moved: by the forget term under MMUnlearner's, by any term under SalUn's. A weight that matters to nothing is never moved, so a model that
 has no gradient gives a closed mask and not an arbitrary one.
 """
 

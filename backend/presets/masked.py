@@ -36,7 +36,8 @@ SALUN = Preset(
     title="SalUn",
     source="SalUn, Fan et al. 2023 (arXiv 2310.12508); CLEAR has it among its methods",
     about="Ascent and descent on the half of the weights with the largest gradient of the forget loss.",
-    differs="SalUn was made for classifiers and relabels at random; here the ascent of GradDiff goes through its mask.",
+    differs="SalUn was made for classifiers and relabels at random; here GradDiff's ascent stands for that. The mask "
+    "lies over the retain steps too, as in its code.",
     objective=Objective(forget="ga", retain="ce", mask="salun", schedule="alternate"),
     training=MASKED,
     paper=clear(),
