@@ -20,7 +20,7 @@ from backend.spec_edit import (
     trains,
 )
 from backend.spec_guards import NEEDS_EVALUATIONS, NEEDS_FORGET_TERM, Guards
-from backend.spec_objective import L1_NEEDS_LORA, MASK_NEEDS_FULL, Objective
+from backend.spec_objective import L1_NEEDS_LORA, MASK_NEEDS_FULL, MASK_NEEDS_NO_DECAY, Objective
 from backend.spec_training import MEMORISING, Training
 
 
@@ -149,6 +149,8 @@ class UnlearnSpec(Spec):
             raise ValueError(L1_NEEDS_LORA)
         if objective.mask != "none" and training.adapter == "lora":
             raise ValueError(MASK_NEEDS_FULL)
+        if objective.mask != "none" and training.weight_decay > 0:
+            raise ValueError(MASK_NEEDS_NO_DECAY)
         return training
 
     @field_validator("guards")

@@ -95,6 +95,10 @@ L1_NEEDS_LORA = "l1 on the LoRA weights needs LoRA; train LoRA, or choose the di
 
 MASK_NEEDS_FULL = "a mask is over the model's own weights; train all weights, or choose no mask"
 
+MASK_NEEDS_NO_DECAY = (
+    "weight decay moves the weights that a mask is to keep still; set weight decay to 0, or choose no mask"
+)
+
 ALWAYS = frozenset({"forget", "retain", "regulariser", "labels"})
 
 
