@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
 from sqlalchemy import Engine
 
 from backend.presets import fill
@@ -141,3 +142,26 @@ def test_an_instruction_is_no_weights(engine: Engine, tmp_path: Path, vanilla: R
     runs.finish(engine, run.id, claimed.attempt, "succeeded", output_checkpoint_id=made.id)
     [told] = [choice for choice in origins.model_choices(engine, "demo") if choice.run_id == run.id]
     assert told.detail == "an instruction, no weights, from demo"
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "hidden"),
+    [
+        ("kl:offside", {"objective.retain": "none"}, ("objective.schedule", "joint")),
+        ("mmunlearner", {"objective.forget": "none"}, ("objective.mask", "none")),
+        ("mmunlearner", {"objective.forget": "none"}, ("objective.schedule", "joint")),
+        ("manu", {"guards.keep": "best", "guards.forget_loss_above": 5.0}, ("guards.keep", "last")),
+        ("prompt", {"training.adapter": "full", "training.precision": "nf4"}, ("training.adapter", "lora")),
+    ],
+)
+def test_nothing_that_is_hidden_is_at_fault_or_asked_for(
+    engine: Engine, vanilla: Run, method: str, changes: dict[str, Any], hidden: tuple[str, str]
+) -> None:
+    values = form(method=method) | changes
+    path, none = hidden
+    assert not launching.applies("guards" if path.startswith("guards.") else path, values)
+    assert launching.draft(values)[path] == none
+    _, faults = launching.forms.check(launching.draft(values))
+    assert faults == {}
+    shown = form(method="kl:offside")
+    assert launching.draft(shown)["objective.schedule"] == "alternate", "what is shown is asked for"
