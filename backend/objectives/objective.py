@@ -95,7 +95,8 @@ class ObjectiveLoss:
     `reference_sums` where `needs_reference_sums` and `needs_other_sums` ask for them.
 
     `forget_mask` holds, by parameter name, what the gradient of the forget term is multiplied with, and under SalUn
-    that of every term, as in its code; a parameter that is not in it moves freely. `turns` say which terms a step has. `second` is the kind of second answer that is needed.
+    that of every term, as in its code; a parameter that is not in it moves freely. `turns` say which terms a step has.
+    `second` is the kind of second answer that is needed.
     `reference` is the model that π_ref is, where that is not the model as it was.
     """
 
