@@ -102,6 +102,21 @@ def test_a_retain_tuned_reference_is_asked_for_and_the_gold_model_is_put_there(
     assert f"--set reference={chosen['reference']}" in this_run.command(spec, "a", "vanilla")
 
 
+def test_gold_of_another_base_is_no_reference(engine: Engine, tmp_path: Path, vanilla: Run) -> None:
+    asked = {"benchmark": "demo", "model": "vanilla", "request": ForgetRequest().model_dump()}
+    larger = ended(engine, tmp_path, FinetuneSpec(model="org/llava-13b", who="retain"), "gold of 13B")
+    assert origins.gold_of(engine, asked) == ""
+    gold = ended(engine, tmp_path, FinetuneSpec(who="retain"), "gold")
+    ended(engine, tmp_path, FinetuneSpec(model="org/llava-13b", who="retain"), "a newer gold of 13B")
+    assert origins.gold_of(engine, asked) == f"checkpoint:{gold.output_checkpoint_id}"
+    unlearning = queue(engine, fill("ga"), "still to come")
+    later = asked | {"model": f"run:{unlearning.id}"}
+    assert origins.gold_of(engine, later) == f"checkpoint:{gold.output_checkpoint_id}"
+    made = queue(engine, FinetuneSpec(model="org/llava-13b"), "13B, still to come")
+    assert origins.gold_of(engine, asked | {"model": f"run:{made.id}"}) != origins.gold_of(engine, asked)
+    assert origins.gold_of(engine, asked | {"model": f"run:{larger.id}"}) != origins.gold_of(engine, asked)
+
+
 def test_the_gold_model_in_the_form_follows_the_people_and_one_that_was_chosen_stays(
     engine: Engine, tmp_path: Path, vanilla: Run
 ) -> None:
