@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from backend.spec_base import Spec
 from backend.spec_edit import (
+    CUTTING_NEEDS_ROWS,
     EDIT_NEEDS_NO_MASK,
     LEARNING_NEEDS_NEGATION,
     NEGATION_NEEDS_LEARNING,
@@ -143,6 +144,8 @@ class UnlearnSpec(Spec):
         objective, edit = info.data.get("objective"), info.data.get("edit")
         if edit is not None and edit.method == "task_vector" and training.adapter != "lora":
             raise ValueError(NEGATION_NEEDS_LORA)
+        if edit is not None and edit.method == "manu" and training.precision == "nf4":
+            raise ValueError(CUTTING_NEEDS_ROWS)
         if objective is None or edit is None or not trains(edit.method):
             return training
         if objective.regulariser == "l1_lora" and training.adapter != "lora":

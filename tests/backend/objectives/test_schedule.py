@@ -125,6 +125,7 @@ def test_weight_decay_would_move_what_a_mask_closes_and_is_refused(mask: str) ->
     [
         ({**LEARNT, "training": {"adapter": "full"}}, "training", "kept as an adapter"),
         ({"edit": {"method": "manu"}, "objective": {"mask": "salun"}}, "edit", "this method has none"),
+        ({"edit": {"method": "manu"}, "training": {"precision": "nf4"}}, "training", "MANU cuts rows out of weights"),
         ({"edit": {"method": "task_vector"}}, "edit", "has to be learnt first; choose learn or sku"),
         ({"objective": LEARNT["objective"]}, "edit", "teach what is then subtracted"),
         ({"objective": {"retain": "kl_away"}}, "edit", "teach what is then subtracted"),
