@@ -96,7 +96,7 @@ IN_WORDS: dict[str, dict[str, str]] = {
     "reference": {"retain_tuned": "π_ref is a model tuned on the retain set"},
     "mask": {
         "mmunlearner": "the forget term moves only weights that matter more to the forget set than to the rest",
-        "salun": "the forget term moves only the weights that matter most to the forget set",
+        "salun": "only the weights that matter most to the forget set move, in retain steps too",
     },
 }
 """What no formula says: by field, by what is chosen there. Braces hold another field of the objective."""

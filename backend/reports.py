@@ -153,10 +153,17 @@ def base_of(engine: Engine, run: Run) -> str | None:
     """The model from outside with which the line of a run's model began; None where that is not known, or was the
     original itself."""
     root = next(reversed(_line(engine, run)), None)
-    if root is None or root.kind == "unlearn" or _begins_in_the_lab(root.spec):
-        return None
-    base: str = root.spec["model"]
-    return base
+    return begun_with(root) if root is not None else None
+
+
+def base_of_checkpoint(engine: Engine, checkpoint: Checkpoint) -> str | None:
+    """The same of a checkpoint's line. Raises `NotFound`."""
+    return begun_with(runs.get(engine, checkpoints.lineage(engine, checkpoint)[0].run_id))
+
+
+def begun_with(root: Run) -> str | None:
+    """The model from outside with which the first run of a line began; None as for `base_of`."""
+    return None if root.kind == "unlearn" or _begins_in_the_lab(root.spec) else str(root.spec["model"])
 
 
 def asked_the_same(engine: Engine, run: Run, maker: Run) -> Run | None:

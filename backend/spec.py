@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from backend.spec_base import Spec
 from backend.spec_edit import (
+    CUTTING_NEEDS_ROWS,
     EDIT_NEEDS_NO_MASK,
     LEARNING_NEEDS_NEGATION,
     NEGATION_NEEDS_LEARNING,
@@ -20,7 +21,7 @@ from backend.spec_edit import (
     trains,
 )
 from backend.spec_guards import NEEDS_EVALUATIONS, NEEDS_FORGET_TERM, Guards
-from backend.spec_objective import L1_NEEDS_LORA, MASK_NEEDS_FULL, Objective
+from backend.spec_objective import L1_NEEDS_LORA, MASK_NEEDS_FULL, MASK_NEEDS_NO_DECAY, Objective
 from backend.spec_training import MEMORISING, Training
 
 
@@ -143,12 +144,16 @@ class UnlearnSpec(Spec):
         objective, edit = info.data.get("objective"), info.data.get("edit")
         if edit is not None and edit.method == "task_vector" and training.adapter != "lora":
             raise ValueError(NEGATION_NEEDS_LORA)
+        if edit is not None and edit.method == "manu" and training.precision == "nf4":
+            raise ValueError(CUTTING_NEEDS_ROWS)
         if objective is None or edit is None or not trains(edit.method):
             return training
         if objective.regulariser == "l1_lora" and training.adapter != "lora":
             raise ValueError(L1_NEEDS_LORA)
         if objective.mask != "none" and training.adapter == "lora":
             raise ValueError(MASK_NEEDS_FULL)
+        if objective.mask != "none" and training.weight_decay > 0:
+            raise ValueError(MASK_NEEDS_NO_DECAY)
         return training
 
     @field_validator("guards")

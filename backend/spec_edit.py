@@ -29,6 +29,7 @@ WITHOUT_TRAINING: dict[str, tuple[str, ...]] = {
 }
 """By method that trains nothing: the training settings that it goes by."""
 
+CUTTING_NEEDS_ROWS = "MANU cuts rows out of weights, which weights in four bits have not; choose bf16 or fp32"
 NEGATION_NEEDS_LORA = "what is learnt and then subtracted is kept as an adapter; train LoRA"
 EDIT_NEEDS_NO_MASK = "a mask is laid over the forget term, and this method has none; choose no mask"
 NEGATION_NEEDS_LEARNING = "what is subtracted has to be learnt first; choose learn or sku as the forget term"

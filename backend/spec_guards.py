@@ -17,7 +17,8 @@ NEEDS_FORGET_TERM = "without a forget term there is no forget loss to watch; lea
 
 
 class Guards(Spec):
-    """When to stop, and which model to keep. A loss that is no number ends a run whatever is set here."""
+    """When to stop, and which model to keep. A loss that is no number ends a run whatever is set here, with the best
+    model where one was kept."""
 
     forget_loss_above: float = Field(
         0.0,

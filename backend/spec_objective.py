@@ -95,6 +95,10 @@ L1_NEEDS_LORA = "l1 on the LoRA weights needs LoRA; train LoRA, or choose the di
 
 MASK_NEEDS_FULL = "a mask is over the model's own weights; train all weights, or choose no mask"
 
+MASK_NEEDS_NO_DECAY = (
+    "weight decay moves the weights that a mask is to keep still; set weight decay to 0, or choose no mask"
+)
+
 ALWAYS = frozenset({"forget", "retain", "regulariser", "labels"})
 
 
@@ -293,8 +297,8 @@ class Objective(Spec):
     mask: WeightMask = Field(
         "none",
         title="Mask",
-        description="Which weights the forget term may move: all, those that matter more to the forget set "
-        "(MMUnlearner), or those with its largest gradients (SalUn).",
+        description="Which weights may move: all; for the forget term only those that matter more to the forget set "
+        "(MMUnlearner); or for every term only those with the forget set's largest gradients (SalUn).",
     )
     mask_threshold: float = Field(
         1.0,

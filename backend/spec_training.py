@@ -65,6 +65,14 @@ class Training(Spec):
     )
     warmup: float = Field(0.0, ge=0, lt=1, title="Warm-up", description="Share of the steps in which the rate rises.")
     weight_decay: float = Field(0.0, ge=0, le=1, title="Weight decay", description="Usual for unlearning: 0.")
+    adam_beta2: float = Field(
+        0.999,
+        gt=0,
+        lt=1,
+        title="Adam β₂",
+        description="How long AdamW remembers the size of gradients: over about 1 / (1 − β₂) steps. Usual: 0.999; 0.98 "
+        "for the demo's short runs.",
+    )
     clip: float = Field(1.0, gt=0, le=1e6, title="Clip", description="Largest gradient norm. Usual: 1.")
     precision: Literal["fp32", "bf16", "nf4"] = Field(
         "fp32",
@@ -125,6 +133,7 @@ MEMORISING = Training(
     schedule="cosine",
     warmup=0.1,
     weight_decay=0.01,
+    adam_beta2=0.98,
     evaluate_every=150,
     save_every=150,
 )

@@ -7,6 +7,7 @@ has a name of its own, under which it is found again. No torch.
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -84,7 +85,8 @@ def split_values(text: str) -> list[str]:
 def grid(spec: RunSpec, axes: Axes) -> list[Point]:
     """Every combination, the last axis turning fastest; just the spec itself without axes.
 
-    Raises `SweepRefused` for an unknown or unused setting, a value that is none or out of bounds, and more than `MOST`.
+    Raises `SweepRefused` for an unknown or unused setting, a value that is none or out of bounds, more than `MOST`, and
+    combinations that would be the same run.
     """
     names = [path for path, _ in axes]
     twice = next((path for path in names if names.count(path) > 1), None)
@@ -101,6 +103,7 @@ def grid(spec: RunSpec, axes: Axes) -> list[Point]:
         settings = dict(zip(names, combination, strict=True))
         point = Point(_changed(spec, settings), settings)
         points += [point] if all(point.spec != other.spec for other in points) else []
+    _check_apart(points)
     return points
 
 
@@ -144,6 +147,42 @@ def _values(spec: RunSpec, path: str, text: str) -> list[float]:
 def _check_used(spec: RunSpec, path: str) -> None:
     if isinstance(spec, UnlearnSpec) and not _means_something(spec, path):
         raise SweepRefused(f"{path} means nothing to this method, so sweeping it would make equal models")
+    group, _, name = path.partition(".")
+    if group == "training" and name not in _trained_by(spec):
+        raise SweepRefused(f"{path} means nothing as this run trains, so sweeping it would make equal models")
+
+
+def _check_apart(points: Sequence[Point]) -> None:
+    """Raises `SweepRefused` where two points differ in nothing that means anything to them."""
+    seen: dict[str, Point] = {}
+    for point in points:
+        one = seen.setdefault(json.dumps(_used(point.spec), sort_keys=True), point)
+        if one is not point:
+            raise SweepRefused(f"{one.words()} and {point.words()} would be the same run; sweep them one by one")
+
+
+def _used(spec: RunSpec) -> dict[str, Any]:
+    """A spec without the settings that mean nothing beside the others."""
+    tree = spec.model_dump(mode="json")
+    if isinstance(spec, UnlearnSpec):
+        in_use = spec.objective.in_use if trains(spec.edit.method) else frozenset()
+        tree["objective"] = {name: value for name, value in tree["objective"].items() if name in in_use}
+    if "training" in tree:
+        trained_by = _trained_by(spec)
+        tree["training"] = {name: value for name, value in tree["training"].items() if name in trained_by}
+    return tree
+
+
+def _trained_by(spec: RunSpec) -> frozenset[str]:
+    """The training settings that mean something to a run."""
+    training = getattr(spec, "training", None)
+    if training is None:
+        return frozenset()
+    if isinstance(spec, UnlearnSpec) and not trains(spec.edit.method):
+        return frozenset(WITHOUT_TRAINING[spec.edit.method])
+    unused = {"lora_rank", "lora_alpha", "lora_dropout"} if training.adapter == "full" else set()
+    unused |= {"warmup"} if training.schedule == "constant" else set()
+    return frozenset(type(training).model_fields) - unused
 
 
 def _means_something(spec: UnlearnSpec, path: str) -> bool:

@@ -15,6 +15,9 @@ from sqlalchemy import Engine
 from backend.benchmarks.item import BadRequest, Benchmark
 from backend.presets import BadPreset, Settings, UnknownPreset, called, fill, parse, preset, save, split_name, steps_of
 from backend.spec import KINDS, EvaluateSpec, FinetuneSpec, Spec, UnlearnSpec
+from backend.spec_edit import trains
+from backend.spec_guards import Guards
+from backend.spec_objective import SETTINGS_OF, settings_in_use
 from ui import forms, sweeping
 from ui.origins import from_demo, gold_of, listed
 
@@ -45,15 +48,31 @@ def defaults(kind: str, method: str = DEFAULT_PRESET, settings: Settings = "demo
 
 
 def draft(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A form's fields as those of its kind of spec: what the other kinds have is left out."""
+    """A form's fields as those of its kind of spec: what the other kinds have is left out, and a choice that the form
+    does not show is none, so that no fault is of something hidden."""
     paths = forms.flatten(KINDS[values["kind"]]())
     chosen = values.get("request.ratio") == CHOSEN
-    return {path: values.get(path) for path in paths} | {
-        "model": str(values.get("model") or "").strip(),
-        "request.ratio": None if chosen else values.get("request.ratio"),
-        "request.people": tuple(values.get("request.people") or ()) if chosen else (),
-        "request.attributes": tuple(values.get("request.attributes") or ()),
-    }
+    return (
+        {path: values.get(path) for path in paths}
+        | _unshown(values)
+        | {
+            "model": str(values.get("model") or "").strip(),
+            "request.ratio": None if chosen else values.get("request.ratio"),
+            "request.people": tuple(values.get("request.people") or ()) if chosen else (),
+            "request.attributes": tuple(values.get("request.attributes") or ()),
+        }
+    )
+
+
+def _unshown(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the choices that could be at fault, those that the form hides, each as if nothing were chosen."""
+    if values["kind"] != "unlearn":
+        return {}
+    if not trains(values.get("edit.method", "none")):
+        guards = {f"guards.{name}": value for name, value in Guards().model_dump().items()}
+        return guards | {"objective.mask": "none", "objective.schedule": "joint", "training.adapter": "lora"}
+    used = settings_in_use({group: values.get(f"objective.{group}") for group in SETTINGS_OF})
+    return {f"objective.{name}": none for name, none in (("schedule", "joint"), ("mask", "none")) if name not in used}
 
 
 def form_of(spec: Mapping[str, Any]) -> dict[str, Any]:

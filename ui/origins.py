@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from backend.queueing import NO_VANILLA, WAITING, CannotQueue, Origin, origin, vanilla
-from backend.reports import role_of, same_people
+from backend.reports import base_of_checkpoint, begun_with, role_of, same_people
 from storage import checkpoints, database, results, runs
 from storage.errors import NotFound
 from storage.tables import Checkpoint
@@ -98,12 +98,31 @@ def model_choices(engine: Engine, benchmark: str) -> list[ModelChoice]:
 
 
 def gold_of(engine: Engine, spec: Mapping[str, Any]) -> str:
-    """`checkpoint:ID` of the newest retain-only model of the people whom a spec is about; empty where none is ready."""
+    """`checkpoint:ID` of the newest retain-only model of the people whom a spec is about; empty where none is ready.
+
+    Where it is known with which model from outside the spec's model began, gold is one that was made from the same.
+    """
+    base = _base(engine, spec)
     for run in runs.listing(engine, kind="finetune", states=["succeeded"], limit=2000):
         made = run.output_checkpoint_id
-        if made and role_of(run.kind, run.spec) == "gold" and same_people(run.spec, dict(spec)):
+        alike = same_people(run.spec, dict(spec)) and base in (None, run.spec.get("model"))
+        if made and alike and role_of(run.kind, run.spec) == "gold":
             return f"checkpoint:{made}"
     return ""
+
+
+def _base(engine: Engine, spec: Mapping[str, Any]) -> str | None:
+    """As `base_of`, of the model that a spec begins from, or that a run is still to make."""
+    try:
+        place = origin(engine, str(spec.get("benchmark")), str(spec.get("model")))
+        if place.checkpoint_id:
+            return base_of_checkpoint(engine, checkpoints.get(engine, place.checkpoint_id))
+        if place.depends_on:
+            maker = runs.get(engine, place.depends_on)
+            return begun_with(maker) or _base(engine, maker.spec)
+    except (CannotQueue, NotFound):
+        pass
+    return None
 
 
 def _condition(checkpoint: Checkpoint) -> str:

@@ -1,7 +1,8 @@
-"""Which weights the forget term may move: MMUnlearner's and SalUn's masks, over every weight that is trained.
+"""Which weights may move: MMUnlearner's and SalUn's masks, over every weight that is trained.
 
-A mask is true where the forget term may move a weight. A weight that matters to nothing is never moved, so a model that
-has no gradient gives a closed mask and not an arbitrary one.
+A mask is true where a weight may be moved: by the forget term under MMUnlearner's, by any term under SalUn's. It is
+closed to a weight that matters to nothing, so a model that has no gradient gives a closed mask and not an arbitrary
+one.
 """
 
 from __future__ import annotations

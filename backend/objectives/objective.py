@@ -27,6 +27,9 @@ from backend.objectives.seen import ObjectiveRefused, SecondAnswer, Seen, Term
 from backend.spec_objective import L1_NEEDS_LORA, Objective
 
 Batch = Mapping[str, Any]
+MASKS_EVERY_TERM = ("salun",)
+"""Masks that are laid over the whole step: SalUn's code multiplies the gradients of its retain batches too, while
+MMUnlearner's leaves its retain steps free."""
 KEPT = ("reference_sums",)
 """What a batch may carry besides the model's inputs and its labels."""
 
@@ -91,8 +94,9 @@ class ObjectiveLoss:
     out. `other` holds the second answers to the forget items, k rows for each; `forget` and `other` carry
     `reference_sums` where `needs_reference_sums` and `needs_other_sums` ask for them.
 
-    `forget_mask` holds, by parameter name, what the gradient of the forget term is multiplied with; a parameter that
-    is not in it moves freely. `turns` say which terms a step has. `second` is the kind of second answer that is needed.
+    `forget_mask` holds, by parameter name, what the gradient of the forget term is multiplied with, and under SalUn
+    that of every term, as in its code; a parameter that is not in it moves freely. `turns` say which terms a step has.
+    `second` is the kind of second answer that is needed.
     `reference` is the model that π_ref is, where that is not the model as it was.
     """
 
@@ -143,11 +147,12 @@ class ObjectiveLoss:
         if "forget" in turn:
             with self._masked():
                 yield self._forget_part(model, batch)
-        if "retain" in turn:
-            yield self._retain_part(model, _set(batch, "retain"), retain_tokens)
-        if self.spec.regulariser != "none":
-            loss = REGULARISERS[self.spec.regulariser](self._weights, self._start)
-            yield Part("regulariser", self.spec.regulariser_weight * loss, {"regulariser": float(loss.detach())})
+        with self._masked() if self.spec.mask in MASKS_EVERY_TERM else nullcontext():
+            if "retain" in turn:
+                yield self._retain_part(model, _set(batch, "retain"), retain_tokens)
+            if self.spec.regulariser != "none":
+                loss = REGULARISERS[self.spec.regulariser](self._weights, self._start)
+                yield Part("regulariser", self.spec.regulariser_weight * loss, {"regulariser": float(loss.detach())})
 
     def finish_step(self, done: int, average: Callable[[float], float] = float) -> None:
         """Called after each optimiser step; `done` is how many there have been. Moves PDU's multiplier.

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from backend.presets.method import Preset, Recipe, Variant
-from backend.presets.recipes import EVEN, HALF, WHOLE, clear, clear_lora, mllmu, mmunlearner, offside
+from backend.presets.recipes import EVEN, HALF, SHORT, WHOLE, clear, clear_lora, mllmu, mmunlearner, offside
 from backend.spec_objective import Objective
 
 CLEAR = "CLEAR, Dontsov et al. 2024 (arXiv 2410.18057)"
 MLLMU = "MLLMU-Bench, Liu et al. 2024 (arXiv 2410.22108)"
 MMUNLEARNER = "MMUnlearner, Huo et al. 2025 (arXiv 2502.11051)"
 OFFSIDE = "OFFSIDE, Zheng et al. 2025 (arXiv 2510.22535)"
-DEMO = {"steps": 60, "learning_rate": 2e-3, "batch_size": 24}
-WIDE = {"steps": 60, "learning_rate": 3e-3, "batch_size": 32, "schedule": "cosine", "lora_rank": 32, "lora_alpha": 64}
+DEMO = SHORT | {"steps": 60, "learning_rate": 2e-3, "batch_size": 24}
+WIDE = SHORT | {
+    "steps": 60,
+    "learning_rate": 3e-3,
+    "batch_size": 32,
+    "schedule": "cosine",
+    "lora_rank": 32,
+    "lora_alpha": 64,
+}
 """What NPO was tuned to on the demo; its kin begin there too."""
 
 GA = Preset(
@@ -140,7 +147,7 @@ RETAIN_FT = Preset(
     about="Goes on training on what must stay and hopes that the rest fades. It seldom does.",
     differs="As in CLEAR's code.",
     objective=Objective(forget="none", retain="ce"),
-    training={"adapter": "full", "steps": 120, "learning_rate": 2e-3, "batch_size": 24},
+    training=SHORT | {"adapter": "full", "steps": 120, "learning_rate": 2e-3, "batch_size": 24},
     paper=clear(),
     demo_checked="forget accuracy with picture .06 (of four options .83), retain .99: so large a rate on all weights "
     "makes it fade. With LoRA at 1e-3 it stays 1.00",

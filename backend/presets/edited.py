@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from backend.presets.ascent import CLEAR
 from backend.presets.method import Preset, Recipe, Variant
-from backend.presets.recipes import HALF, MLLMU_LORA, clear_lora
+from backend.presets.recipes import HALF, MLLMU_LORA, SHORT, clear_lora
 from backend.spec_edit import Edit
 from backend.spec_objective import Objective
 
@@ -51,7 +51,7 @@ TASK_VECTOR = Preset(
     differs="What is learnt is an adapter, where the paper trains all weights; so the result can be switched off.",
     objective=Objective(forget="learn", retain="none"),
     edit=Edit(method="task_vector", negation=2.5),
-    training={"steps": 60, "learning_rate": 2e-3, "batch_size": 24},
+    training=SHORT | {"steps": 60, "learning_rate": 2e-3, "batch_size": 24},
     demo_checked="forget accuracy with picture .06 (of four options .79), retain .72; of a quick sample at κ 1 "
     ".69 and 1.00, at κ 5 .00 and .13",
     paper=Recipe(
@@ -73,7 +73,7 @@ SKU = Preset(
     "mismatched answers are harmful ones too; here other people's. Its divergence counts prompt and padding.",
     objective=Objective(forget="sku", retain="kl_away", forget_weight=2.5, mismatch_weight=1.0),
     edit=Edit(method="task_vector"),
-    training={"steps": 60, "learning_rate": 2e-3, "batch_size": 12},
+    training=SHORT | {"steps": 60, "learning_rate": 2e-3, "batch_size": 12},
     demo_checked="forget accuracy with picture .58 (of four options .83), retain .39; of a quick sample at κ 0.3 "
     "1.00 and .96. It harms the rest first",
     paper=Recipe(

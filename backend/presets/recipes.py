@@ -11,6 +11,8 @@ from typing import Any
 from backend.presets.method import Recipe
 
 Settings = Mapping[str, Any]
+SHORT: dict[str, Any] = {"adam_beta2": 0.98}
+"""On the demo: runs of some dozen steps, to the end of which a β₂ of 0.999 would remember the first gradients."""
 HALF: Settings = {"precision": "bf16"}
 MLLMU_LORA = {**HALF, "lora_rank": 16, "lora_alpha": 16, "lora_dropout": 0.05, "batch_size": 4}
 WHOLE = {**HALF, "adapter": "full", "gradient_checkpointing": True}

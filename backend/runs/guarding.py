@@ -73,6 +73,12 @@ class Warden:
             self._tidy()
         return False
 
+    def saw_divergence(self, step: int, reason: str) -> bool:
+        """The loss of a step is no number. Answers whether there is a best model to end with."""
+        if self.best is not None:
+            self._fire(step, reason)
+        return self.best is not None
+
     def ending(self, made: int) -> str:
         """One sentence on how the run ended and which model is kept; empty where no guard had a say."""
         if not self.reason and self._guards.keep == "last":

@@ -42,7 +42,7 @@ from backend.spec_guards import Guards
 from backend.training.dealing import Traits
 from backend.training.evaluations import evaluation_steps
 from backend.training.plan import EncodedItems, PairedPlan, SecondAnswers, collator, labelled
-from backend.training.trainer import LetheTrainer, Write
+from backend.training.trainer import Diverged, LetheTrainer, Write
 from storage import checkpoints, metric_points, results
 from storage.tables import Checkpoint
 
@@ -206,7 +206,11 @@ def _optimise(
     )
     job.new_phase()
     job.say(f"training: {training.steps} steps")
-    trainer.train(resume_from_checkpoint=str(folder) if folder else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(folder) if folder else None)
+    except Diverged as diverged:
+        job.dismiss()
+        return trainer.bare_model().eval(), keeper.end(diverged.step, diverged)
     job.dismiss()
     if trainer.stopped_by in ("save", "cancel"):
         job.reached(trainer.state.global_step, training.steps)
@@ -271,10 +275,15 @@ class _Keeper:
         checkpoints.prune(self._job.engine, self._job.home, self._job.id, keep=1)
         self.warden.can_resume()
 
-    def end(self, made: int) -> Checkpoint:
-        """Keeps the run's result after `made` steps: the model as it is, or the best one, which it is set back to."""
+    def end(self, made: int, diverged: Diverged | None = None) -> Checkpoint:
+        """Keeps the run's result after `made` steps: the model as it is, or the best one, which it is set back to.
+
+        Where the loss is no number only the best will do. Raises `diverged` where there is none.
+        """
+        if diverged is not None and not self.warden.saw_divergence(made, diverged.reason):
+            raise diverged
         self._job.reached(made, self._spec.training.steps)
-        if self._spec.training.evaluate_every and self._evaluated != made:
+        if self._spec.training.evaluate_every and self._evaluated != made and diverged is None:
             self.evaluate(made)
         ending, best, step = self.warden.ending(made), self.warden.best, made
         if ending:

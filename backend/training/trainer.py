@@ -39,7 +39,13 @@ WISHES = ("none", "save", "cancel", "guard")
 
 
 class Diverged(RuntimeError):
-    """The loss is no longer a number; the message says at which step and what to try."""
+    """The loss is no longer a number; the message says at which step and what to try, `reason` what happened."""
+
+    def __init__(self, loss: float, step: int) -> None:
+        self.step, self.reason = step, f"the loss became {loss}"
+        super().__init__(
+            f"{self.reason} at step {step}; try a smaller learning rate, or a bounded forget term such as NPO"
+        )
 
 
 class Watcher(Protocol):
@@ -215,9 +221,7 @@ class _Follower(TrainerCallback):
 
 def _check_finite(loss: float, step: int) -> None:
     if not math.isfinite(loss):
-        raise Diverged(
-            f"the loss became {loss} at step {step}; try a smaller learning rate, or a bounded forget term such as NPO"
-        )
+        raise Diverged(loss, step)
 
 
 def _arguments(training: Training, folder: Path, use_cpu: bool) -> TrainingArguments:
@@ -230,7 +234,7 @@ def _arguments(training: Training, folder: Path, use_cpu: bool) -> TrainingArgum
         lr_scheduler_type=training.schedule,
         warmup_steps=round(training.warmup * training.steps),
         weight_decay=training.weight_decay,
-        adam_beta2=0.98,
+        adam_beta2=training.adam_beta2,
         max_grad_norm=training.clip,
         bf16=training.half,
         seed=training.seed,

@@ -73,6 +73,36 @@ def test_what_cannot_be_swept_is_one_sentence(axes: list[tuple[str, str]], sente
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "axes", "sentence"),
+    [
+        (
+            {},
+            [("objective.forget_weight", "0,1"), ("objective.beta", ".1,.2")],
+            "γ 0 · β 0.1 and γ 0 · β 0.2 would be the same run; sweep them one by one",
+        ),
+        ({"objective": {"forget_weight": 0}}, [("objective.beta", ".1,.2")], "β 0.1 and β 0.2 would be the same run"),
+        (
+            {"training": {"adapter": "full"}},
+            [("training.lora_rank", "4,8")],
+            "training.lora_rank means nothing as this run trains, so sweeping it would make equal models",
+        ),
+        (
+            {"training": {"schedule": "constant"}},
+            [("training.warmup", "0,.1")],
+            "training.warmup means nothing as this run trains",
+        ),
+    ],
+)
+def test_combinations_that_make_equal_runs_are_refused(
+    changes: dict[str, Any], axes: list[tuple[str, str]], sentence: str
+) -> None:
+    with pytest.raises(SweepRefused) as refused:
+        grid(fill("npo", **changes), axes)
+    assert str(refused.value).startswith(sentence)
+    assert len(grid(SPEC, [("objective.forget_weight", "0,1"), ("training.lora_rank", "4,8")])) == 4
+
+
 def test_sixty_four_are_not_too_many() -> None:
     assert len(grid(SPEC, [("training.seed", ",".join(map(str, range(64))))])) == 64
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
 from sqlalchemy import Engine
 
 from backend.presets import fill
@@ -101,6 +102,21 @@ def test_a_retain_tuned_reference_is_asked_for_and_the_gold_model_is_put_there(
     assert f"--set reference={chosen['reference']}" in this_run.command(spec, "a", "vanilla")
 
 
+def test_gold_of_another_base_is_no_reference(engine: Engine, tmp_path: Path, vanilla: Run) -> None:
+    asked = {"benchmark": "demo", "model": "vanilla", "request": ForgetRequest().model_dump()}
+    larger = ended(engine, tmp_path, FinetuneSpec(model="org/llava-13b", who="retain"), "gold of 13B")
+    assert origins.gold_of(engine, asked) == ""
+    gold = ended(engine, tmp_path, FinetuneSpec(who="retain"), "gold")
+    ended(engine, tmp_path, FinetuneSpec(model="org/llava-13b", who="retain"), "a newer gold of 13B")
+    assert origins.gold_of(engine, asked) == f"checkpoint:{gold.output_checkpoint_id}"
+    unlearning = queue(engine, fill("ga"), "still to come")
+    later = asked | {"model": f"run:{unlearning.id}"}
+    assert origins.gold_of(engine, later) == f"checkpoint:{gold.output_checkpoint_id}"
+    made = queue(engine, FinetuneSpec(model="org/llava-13b"), "13B, still to come")
+    assert origins.gold_of(engine, asked | {"model": f"run:{made.id}"}) != origins.gold_of(engine, asked)
+    assert origins.gold_of(engine, asked | {"model": f"run:{larger.id}"}) != origins.gold_of(engine, asked)
+
+
 def test_the_gold_model_in_the_form_follows_the_people_and_one_that_was_chosen_stays(
     engine: Engine, tmp_path: Path, vanilla: Run
 ) -> None:
@@ -141,3 +157,26 @@ def test_an_instruction_is_no_weights(engine: Engine, tmp_path: Path, vanilla: R
     runs.finish(engine, run.id, claimed.attempt, "succeeded", output_checkpoint_id=made.id)
     [told] = [choice for choice in origins.model_choices(engine, "demo") if choice.run_id == run.id]
     assert told.detail == "an instruction, no weights, from demo"
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "hidden"),
+    [
+        ("kl:offside", {"objective.retain": "none"}, ("objective.schedule", "joint")),
+        ("mmunlearner", {"objective.forget": "none"}, ("objective.mask", "none")),
+        ("mmunlearner", {"objective.forget": "none"}, ("objective.schedule", "joint")),
+        ("manu", {"guards.keep": "best", "guards.forget_loss_above": 5.0}, ("guards.keep", "last")),
+        ("prompt", {"training.adapter": "full", "training.precision": "nf4"}, ("training.adapter", "lora")),
+    ],
+)
+def test_nothing_that_is_hidden_is_at_fault_or_asked_for(
+    engine: Engine, vanilla: Run, method: str, changes: dict[str, Any], hidden: tuple[str, str]
+) -> None:
+    values = form(method=method) | changes
+    path, none = hidden
+    assert not launching.applies("guards" if path.startswith("guards.") else path, values)
+    assert launching.draft(values)[path] == none
+    _, faults = launching.forms.check(launching.draft(values))
+    assert faults == {}
+    shown = form(method="kl:offside")
+    assert launching.draft(shown)["objective.schedule"] == "alternate", "what is shown is asked for"

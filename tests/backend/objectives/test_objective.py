@@ -248,6 +248,24 @@ def test_a_masked_weight_gets_the_retain_gradient_and_nothing_else(demo_folder: 
     assert torch.allclose(found[open_], parts["retain"][open_] + parts["forget"][open_], atol=1e-6)
 
 
+def test_salun_lays_its_mask_over_every_term(demo_folder: Path, batch: dict) -> None:
+    model = nudged(model_of(demo_folder))
+    spec = Objective(forget="ga", retain="ce", regulariser="l2_start", mask="salun")
+    weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    free = ObjectiveLoss(spec, model)
+    nudged(model)
+    whole = gradients(model, free.parts(model, batch, 0))
+    half = {name: torch.arange(one.numel()).reshape(one.shape) % 2 for name, one in weights.items()}
+    masked = ObjectiveLoss(spec, model, forget_mask=half)
+    masked._start = free._start
+    for term in ("forget", "retain", "regulariser"):
+        alone = gradients(model, masked.parts(model, batch, 0), (term,))
+        assert any(one.any() for one in alone.values()), f"{term} moves something"
+        assert not any((one * (1 - half[name])).any() for name, one in alone.items()), f"{term} moves what is closed"
+    found = gradients(model, masked.parts(model, batch, 0))
+    assert all(torch.allclose(found[name], whole[name] * half[name], atol=1e-6) for name in whole)
+
+
 def test_a_mask_leaves_what_was_added_up_before_alone(demo_folder: Path, batch: dict) -> None:
     model = nudged(model_of(demo_folder))
     closed = next(name for name, weight in model.named_parameters() if weight.requires_grad)

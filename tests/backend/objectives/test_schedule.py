@@ -107,11 +107,25 @@ def test_a_mask_with_lora_is_refused_in_one_sentence(mask: str) -> None:
     }
 
 
+@pytest.mark.parametrize("mask", ["mmunlearner", "salun"])
+def test_weight_decay_would_move_what_a_mask_closes_and_is_refused(mask: str) -> None:
+    settings = {"adapter": "full", "weight_decay": 0.01}
+    with pytest.raises(ValidationError) as caught:
+        UnlearnSpec(objective=Objective(mask=mask), training=Training(**settings))
+    assert faults(caught.value) == {
+        "training": "weight decay moves the weights that a mask is to keep still; "
+        "set weight decay to 0, or choose no mask"
+    }
+    UnlearnSpec(objective=Objective(mask=mask), training=Training(**settings | {"weight_decay": 0.0}))
+    UnlearnSpec(objective=Objective(), training=Training(**settings))
+
+
 @pytest.mark.parametrize(
     ("settings", "place", "sentence"),
     [
         ({**LEARNT, "training": {"adapter": "full"}}, "training", "kept as an adapter"),
         ({"edit": {"method": "manu"}, "objective": {"mask": "salun"}}, "edit", "this method has none"),
+        ({"edit": {"method": "manu"}, "training": {"precision": "nf4"}}, "training", "MANU cuts rows out of weights"),
         ({"edit": {"method": "task_vector"}}, "edit", "has to be learnt first; choose learn or sku"),
         ({"objective": LEARNT["objective"]}, "edit", "teach what is then subtracted"),
         ({"objective": {"retain": "kl_away"}}, "edit", "teach what is then subtracted"),

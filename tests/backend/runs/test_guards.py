@@ -14,6 +14,8 @@ from sqlalchemy import Engine
 
 from backend.benchmarks.demo import DemoBenchmark
 from backend.models import lineage
+from backend.objectives.retain import RETAIN_TERMS
+from backend.objectives.seen import Term
 from backend.reports import run_report
 from backend.runs import train
 from backend.runs.job import Job
@@ -129,6 +131,37 @@ def test_the_best_by_the_rule_is_kept_and_it_is_the_model_of_that_step(
     assert ended.message == (
         "All 8 steps were made; the model of step 6, the best by the harmonic mean of 1 − forget accuracy and retain "
         "accuracy (.70), is kept."
+    )
+
+
+@pytest.mark.parametrize(("keep", "broken_at"), [("best", 6), ("best", 2), ("last", 6)])
+def test_a_loss_that_is_no_number_ends_a_run_with_its_best_model_or_fails_it_where_there_is_none(
+    engine: Engine, home: Path, script: Script, monkeypatch: pytest.MonkeyPatch, keep: Any, broken_at: int
+) -> None:
+    honest, seen = RETAIN_TERMS["ce"], []  # type: Any, list[int]
+
+    def breaking(given: Any) -> torch.Tensor:
+        seen.append(1)
+        return honest(given) * (float("nan") if len(seen) == broken_at else 1.0)
+
+    monkeypatch.setitem(RETAIN_TERMS, "ce", Term(breaking, honest.needs))
+    run = queued(engine, guards=Guards(keep=keep))
+    ended = carried_out(engine, home)
+    if (keep, broken_at) != ("best", 6):
+        assert ended.state == RunState.FAILED and ended.error is not None
+        assert ended.error.startswith(f"the loss became nan at step {broken_at}; try a smaller learning rate")
+        assert not [one for one in checkpoints.listing(engine, role=None, run_id=run.id) if one.role == "final"]
+        return
+    final = kept(engine, ended)
+    assert script.asked == [2, 4], "a broken model is not asked"
+    assert final.step == 4 and same(adapter(home, final), script.weights[4])
+    assert (
+        ended.message
+        == run_report(engine, run.id)["ending"]
+        == (
+            "Stopped at step 6 of 8: the loss became nan; the model of step 4, the best by the harmonic mean of "
+            "1 − forget accuracy and retain accuracy (.69), is kept."
+        )
     )
 
 

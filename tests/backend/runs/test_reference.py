@@ -173,3 +173,34 @@ def test_a_reference_that_is_told_an_instruction_is_refused(engine: Engine, home
         RunState.FAILED,
         "the reference is told an instruction that the model is not; name another reference",
     )
+
+
+def test_one_that_was_made_from_another_model_is_refused(engine: Engine, home: Path, gold: Run) -> None:
+    elsewhere = home / "elsewhere"
+    open_model(engine, home, "demo", precision="fp32", device=CPU).model.save_pretrained(elsewhere)
+    open_model(engine, home, "demo", precision="fp32", device=CPU).processor.save_pretrained(elsewhere)
+    taught = submit(engine, short_finetune(1).model_copy(update={"model": str(elsewhere)}), "taught")
+    assert carried_out(engine, home).state == RunState.SUCCEEDED
+    changes = {"model": f"run:{taught.id}", "reference": f"run:{gold.id}"}
+    queue(engine, asked("npo:mllmu").model_copy(update=changes), "NPO")
+    run = carried_out(engine, home)
+    assert (run.state, run.error) == (
+        RunState.FAILED,
+        f"the reference was made from demo and the model from {elsewhere}; name one made from the same model",
+    )
+
+
+def test_one_of_another_size_is_refused_wherever_it_comes_from(engine: Engine, home: Path) -> None:
+    opened = open_model(engine, home, "demo", precision="fp32", device=CPU)
+    language = opened.model.model.language_model
+    del language.layers[-1]
+    opened.model.config.text_config.num_hidden_layers -= 1
+    language.config.num_hidden_layers = len(language.layers)
+    for part in (opened.model, opened.processor):
+        part.save_pretrained(home / "smaller")
+    queue(engine, asked("npo:mllmu", reference=str(home / "smaller")), "NPO")
+    run = carried_out(engine, home)
+    assert (run.state, run.error) == (
+        RunState.FAILED,
+        "the reference is of another size than the model; name one made from the same model",
+    )
