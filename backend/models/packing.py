@@ -21,9 +21,10 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
-from backend.models.encoding import CROSS, IGNORED, Encoded, joined
+from backend.models.encoding import CROSS, IGNORED, SEGMENTS, Encoded, joined
 from backend.models.picture import Picture
 from backend.models.positions import first_positions
+from backend.models.trial import Way, gives_the_same
 
 log = logging.getLogger("lethe.packing")
 
@@ -35,8 +36,6 @@ ALIKE = 2 / 3
 """Sequences go through the model together unless one is shorter than this share of the longest."""
 KERNELS = ("sdpa", "eager")
 """Attention that takes a mask of four dimensions."""
-TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.05, torch.float16: 0.01}
-"""Largest difference of two logits that is still rounding, as a share of the largest logit."""
 _packs: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 Forward = Callable[[Mapping[str, Any], Sequence[Picture]], Tensor]
@@ -99,9 +98,8 @@ def may_pack(model: nn.Module, bare: Any, batch: Mapping[str, Tensor], shown: Sh
     """
     if bare not in _packs:
         pair = next(pack.rows[:2] for pack in packs_of(batch, shown) if len(pack.rows) > 1)
-        _packs[bare] = _takes_masks(bare, batch) and gives_the_same(
-            model, bare, lambda: _two_ways(bare, rows_of(batch, shown, pair), shown.of(pair), forward)
-        )
+        ways = _two_ways(bare, rows_of(batch, shown, pair), shown.of(pair), forward)
+        _packs[bare] = _takes_masks(bare, batch) and gives_the_same(model, bare, *ways)
         if not _packs[bare]:
             log.info("%s cannot take several questions in one sequence, so each is read with its picture", family(bare))
     return _packs[bare] and _within_window(bare, batch)
@@ -174,26 +172,6 @@ def rows_of(batch: Mapping[str, Tensor], shown: Shown, rows: Sequence[int]) -> d
     words = {key: value[index] for key, value in by_token(batch, shown).items()}
     pictures = [one for one in shown.of(rows).pictures if one is not None]
     return {**words, "labels": batch["labels"][index], **pixels(pictures, batch)}
-
-
-def gives_the_same(model: nn.Module, bare: Any, two_ways: Callable[[], tuple[Tensor, Tensor]]) -> bool:
-    """Whether two ways of getting logits agree to rounding; a way that cannot be gone is answered with False."""
-    training, computed = model.training, [next(bare.parameters()).dtype]
-    # A trainer may cast inside the forward pass, and hand out more digits than were reckoned with.
-    hook = bare.get_output_embeddings().register_forward_hook(lambda _module, _given, out: computed.append(out.dtype))
-    model.eval()
-    try:
-        with torch.no_grad():
-            one, other = two_ways()
-    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError):
-        return False
-    finally:
-        hook.remove()
-        model.train(training)
-    if one.shape != other.shape:
-        return False
-    coarsest = min(computed, key=lambda kind: kind.itemsize)
-    return float((one - other).abs().max()) <= TOLERANCE.get(coarsest, 0.0) * float(one.abs().max())
 
 
 def bare_of(model: Any) -> Any:
@@ -298,9 +276,12 @@ def _alike(packs: Sequence[Pack]) -> Iterator[list[Pack]]:
 
 
 def _takes_masks(bare: Any, batch: Mapping[str, Tensor]) -> bool:
-    """Short rows would not tell of a layer that is no attention, nor of a kernel that takes no such mask."""
+    """Short rows would not tell of a layer that is no attention, nor of a kernel that takes no such mask; and a family
+    that says of each token what it is makes its mask of that, and not only of what came before."""
     kinds = set(getattr(bare.config.get_text_config(), "layer_types", None) or ["full_attention"])
-    return CROSS not in batch and kinds <= {"full_attention", "sliding_attention"} and _kernel(bare) in KERNELS
+    if CROSS in batch or SEGMENTS in batch:
+        return False
+    return kinds <= {"full_attention", "sliding_attention"} and _kernel(bare) in KERNELS
 
 
 def _within_window(bare: Any, batch: Mapping[str, Tensor]) -> bool:
@@ -309,14 +290,18 @@ def _within_window(bare: Any, batch: Mapping[str, Tensor]) -> bool:
     return window is None or batch["input_ids"].shape[1] <= window
 
 
-def _two_ways(bare: Any, batch: Mapping[str, Tensor], shown: Shown, forward: Forward) -> tuple[Tensor, Tensor]:
-    """Logits at the answers of two rows: each by itself in a padded batch, and both in one sequence."""
-    words = by_token(batch, shown)
+def _two_ways(bare: Any, batch: Mapping[str, Tensor], shown: Shown, forward: Forward) -> tuple[Way, Way]:
+    """Ways to the logits at the answers of two rows: each by itself in a padded batch, and both in one sequence."""
     wanted = batch["labels"][:, 1:] != IGNORED
-    pictures = [one for one in shown.pictures if one is not None]
-    plain = forward(words, pictures)[:, :-1]
-    packed = read_packed(bare, batch, shown, packs_of(batch, shown), wanted, forward)
-    return plain[wanted], packed[wanted]
+
+    def padded() -> Tensor:
+        pictures = [one for one in shown.pictures if one is not None]
+        return forward(by_token(batch, shown), pictures)[:, :-1][wanted]
+
+    def packed() -> Tensor:
+        return read_packed(bare, batch, shown, packs_of(batch, shown), wanted, forward)[wanted]
+
+    return padded, packed
 
 
 def _kernel(bare: Any) -> str:
