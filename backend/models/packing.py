@@ -105,24 +105,29 @@ def may_pack(model: nn.Module, bare: Any, batch: Mapping[str, Tensor], shown: Sh
     return _packs[bare] and _within_window(bare, batch)
 
 
+def predicting(labels: Tensor) -> Tensor:
+    """The columns, (width,), whose logits predict a label of some row: the token at t is predicted at t - 1."""
+    return (labels[:, 1:] != IGNORED).any(dim=0).nonzero().squeeze(1)
+
+
 def read_packed(
-    bare: Any, batch: Mapping[str, Tensor], shown: Shown, packs: Sequence[Pack], wanted: Tensor, forward: Forward
+    bare: Any, batch: Mapping[str, Tensor], shown: Shown, packs: Sequence[Pack], columns: Tensor, forward: Forward
 ) -> Tensor:
-    """Logits (rows, width, vocabulary) at the last `width` columns but one of the batch, as far as `wanted` (rows,
-    width) says; elsewhere they are those of some other token."""
+    """Logits (rows, width, vocabulary) at these `columns` (width,) of a batch, as far as its labels ask; elsewhere they
+    are those of some other token."""
     positions, _ = first_positions(bare, batch)
-    first = batch["input_ids"].shape[1] - 1 - wanted.shape[1]
+    wanted, at_column = batch["labels"][:, columns + 1] != IGNORED, columns.tolist()
     asked = wanted.nonzero().tolist()
     index = torch.zeros(wanted.shape, dtype=torch.long)
     tables: list[Tensor] = []
     begins = 0
     for together in _alike(packs):
         at = _Layout.of(together)
-        cells = [(row, at.slot(row, first + width), width) for row, width in asked if row in at.pack_of]
+        cells = [(row, at.slot(row, at_column[place]), place) for row, place in asked if row in at.pack_of]
         kept = sorted({slot for _, slot, _ in cells})
         rank = {slot: number for number, slot in enumerate(kept)}
-        for row, slot, width in cells:
-            index[row, width] = begins + at.pack_of[row] * len(kept) + rank[slot]
+        for row, slot, place in cells:
+            index[row, place] = begins + at.pack_of[row] * len(kept) + rank[slot]
         begins += len(together) * len(kept)
         inputs = _inputs(bare, by_token(batch, shown), positions, at)
         inputs["logits_to_keep"] = torch.tensor(kept, device=wanted.device)
@@ -132,21 +137,22 @@ def read_packed(
     return table[index.to(table.device)]
 
 
-def read_by_length(batch: Mapping[str, Tensor], shown: Shown, keep: int, forward: Forward) -> Tensor:
-    """Logits (rows, keep - 1, vocabulary) that predict the last `keep` columns but one of a right-padded batch.
+def read_by_length(batch: Mapping[str, Tensor], shown: Shown, columns: Tensor, forward: Forward) -> Tensor:
+    """Logits (rows, width, vocabulary) at these `columns` (width,) of a right-padded batch, as far as its labels ask;
+    elsewhere they are 0 or those of the column.
 
     Rows of about one length go through the model together: text is not padded to the length of pictures.
     """
-    longest = batch["input_ids"].shape[1]
     found, order = [], []
     for together in _alike([Pack((row,), (length,), length) for row, length in _by_length(batch)]):
         rows, length = sorted(pack.rows[0] for pack in together), together[0].length
         words = {key: value[rows, :length] for key, value in by_token(batch, shown).items()}
-        # What the shorter rows are padded with in the batch is behind `length`, where nothing is predicted.
-        kept = keep - (longest - length)
+        own = predicting(batch["labels"][rows, :length])
         pictures = [one for one in shown.of(rows).pictures if one is not None]
-        logits = forward({**words, "logits_to_keep": kept}, pictures)[:, -kept:][:, :-1]
-        found.append(nn.functional.pad(logits, (0, 0, 0, longest - length)))
+        logits = forward({**words, "logits_to_keep": own}, pictures)
+        places = torch.searchsorted(columns, own)
+        whole = logits.new_zeros(len(rows), len(columns), logits.shape[-1])
+        found.append(logits if len(own) == len(columns) else whole.index_copy(1, places, logits))
         order += rows
     return found[0] if len(found) == 1 else torch.cat(found)[torch.tensor(order).argsort()]
 
@@ -292,14 +298,15 @@ def _within_window(bare: Any, batch: Mapping[str, Tensor]) -> bool:
 
 def _two_ways(bare: Any, batch: Mapping[str, Tensor], shown: Shown, forward: Forward) -> tuple[Way, Way]:
     """Ways to the logits at the answers of two rows: each by itself in a padded batch, and both in one sequence."""
-    wanted = batch["labels"][:, 1:] != IGNORED
+    columns = predicting(batch["labels"])
+    wanted = batch["labels"][:, columns + 1] != IGNORED
 
     def padded() -> Tensor:
         pictures = [one for one in shown.pictures if one is not None]
-        return forward(by_token(batch, shown), pictures)[:, :-1][wanted]
+        return forward({**by_token(batch, shown), "logits_to_keep": columns}, pictures)[wanted]
 
     def packed() -> Tensor:
-        return read_packed(bare, batch, shown, packs_of(batch, shown), wanted, forward)[wanted]
+        return read_packed(bare, batch, shown, packs_of(batch, shown), columns, forward)[wanted]
 
     return padded, packed
 

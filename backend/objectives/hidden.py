@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from backend.models.anatomy import anatomy
 from backend.models.answers import Answers
 from backend.models.encoding import parted
-from backend.models.packing import SHOWN
+from backend.models.packing import SHOWN, predicting
 from backend.objectives.seen import ObjectiveRefused
 
 Read = Callable[[nn.Module, Mapping[str, Any]], Answers]
@@ -51,8 +51,7 @@ def read_hidden(
     # A batch that goes through the model in parts is put together again, as its answers are.
     order = torch.cat([rows for rows, _ in parted(plain)]).argsort()
     states = caught[0] if len(caught) == 1 else torch.cat(caught)[order]
-    keep = answers.labels.shape[1] + 1
-    return answers, states[:, -keep:][:, :-1].float()
+    return answers, states[:, predicting(plain["labels"])].float()
 
 
 @contextmanager

@@ -163,10 +163,10 @@ def test_hidden_states_are_held_to_those_of_the_model_as_it_was(
 def test_rmu_has_one_direction_for_a_run_of_its_length_and_its_seed(demo_folder: Path, batch: dict) -> None:
     model = model_of(demo_folder)
     spec = Objective(forget="rmu", layer=2, rmu_scale=5)
-    _, hidden = read_hidden(blocks_to(model, 2), read_answers, model, batch["forget"])
+    answers, hidden = read_hidden(blocks_to(model, 2), read_answers, model, batch["forget"])
     drawn = torch.rand(128, generator=torch.Generator().manual_seed(3))
     target = 5 * drawn / drawn.square().sum().sqrt()
-    answered = batch["forget"]["labels"][:, -hidden.shape[1] :] != -100
+    answered = answers.labels != -100
     per_sample = [(hidden[row][answered[row]] - target).square().mean(dim=-1).mean() for row in range(len(hidden))]
     part = next(ObjectiveLoss(spec, model, seed=3).parts(model, batch, 0))
     assert part.loss.item() == pytest.approx(torch.stack(per_sample).mean().item(), rel=1e-4)
