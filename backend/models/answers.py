@@ -111,6 +111,12 @@ def answers_at(logits: Tensor, labels: Tensor, keep: int) -> Answers:
 
 def _answers(logits: Tensor, targets: Tensor) -> Answers:
     mask = targets != IGNORED
-    log_probs = torch.log_softmax(logits.float(), dim=-1)
-    chosen = log_probs.gather(-1, targets.clamp(min=0).unsqueeze(-1)).squeeze(-1)
-    return Answers(chosen * mask, mask.float(), logits, targets)
+    return Answers(_chosen(logits, targets.clamp(min=0)) * mask, mask.float(), logits, targets)
+
+
+def _chosen(logits: Tensor, targets: Tensor) -> Tensor:
+    """log-probabilities of the targets, (batch, width), in float32; where nothing is learnt, row by row: a copy in
+    float32 of the whole vocabulary is then never larger than one row's."""
+    if not logits.requires_grad and len(logits) > 1:
+        return torch.cat([_chosen(*row) for row in zip(logits.split(1), targets.split(1), strict=True)])
+    return torch.log_softmax(logits.float(), dim=-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)

@@ -1,12 +1,14 @@
 """Reading the answers: the short way (logits of the tail only) against the long one (everything, by hand)."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from backend.models.answers import IGNORED, read_answers
+from backend.models.answers import IGNORED, answers_at, read_answers
 from backend.models.packing import SHOWN
 from backend.training.plan import labelled
 from tests.backend.models.tiny import ANSWERS, QUESTIONS, TALL, WIDE, Built
@@ -35,6 +37,30 @@ def test_log_probabilities_are_those_of_the_answer_tokens_alone() -> None:
     assert torch.allclose(read.sums[1], log_probs[6, 2] + log_probs[2, 3])
     assert read.lengths.tolist() == [2, 2]
     assert read.logits.shape[1] == 3, "only columns that predict an answer are computed"
+
+
+class Largest(TorchDispatchMode):
+    """The most numbers that a float32 tensor made under it holds."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, given: Any = (), named: Any = None) -> Any:
+        made = function(*given, **(named or {}))
+        if isinstance(made, torch.Tensor) and made.dtype == torch.float32:
+            self.numbers = max(self.numbers, made.numel())
+        return made
+
+
+def test_where_nothing_is_learnt_no_more_than_a_row_of_logits_is_copied_to_float32() -> None:
+    logits = torch.randn(5, 3, 11, generator=torch.Generator().manual_seed(2)).bfloat16()
+    labels = torch.tensor([[IGNORED, 1, 2], [IGNORED, 3, IGNORED], [IGNORED, 4, 5], [IGNORED, 6, 7], [IGNORED, 8, 9]])
+    with Largest() as largest:
+        read = answers_at(logits, labels, 3)
+    assert largest.numbers == 2 * 11
+    learnt = answers_at(logits.requires_grad_(True), labels, 3)
+    assert torch.equal(read.token_log_probs, learnt.token_log_probs)
+    by_hand = torch.log_softmax(logits[3, 1].float(), dim=0)[7]
+    assert torch.allclose(read.token_log_probs[3, 1], by_hand)
 
 
 @pytest.mark.parametrize("shown", [True, False], ids=["training", "plain"])
