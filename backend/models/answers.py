@@ -1,7 +1,7 @@
 """One forward pass, read at the answer positions only: the common ground of every term and every likelihood.
 
-Prompt, picture and padding positions never enter a loss. Logits are computed from the first answer position of the
-batch onward (`logits_to_keep`), because the vocabulary is what fills the memory.
+Prompt, picture and padding positions never enter a loss. Logits are computed at the columns of a batch that predict a
+row's answer (`logits_to_keep`) and at no other, because the vocabulary is what fills the memory.
 """
 
 from __future__ import annotations
@@ -15,14 +15,25 @@ from torch import Tensor, nn
 
 from backend.models.encoding import CROSS, IGNORED, parted
 from backend.models.features import features_for
-from backend.models.packing import SHOWN, Shown, bare_of, may_pack, packs_of, pixels, read_by_length, read_packed
+from backend.models.packing import (
+    SHOWN,
+    Shown,
+    bare_of,
+    may_pack,
+    packs_of,
+    pixels,
+    predicting,
+    read_by_length,
+    read_packed,
+)
 from backend.models.picture import Picture
 
 
 @dataclass(frozen=True)
 class Answers:
     """`token_log_probs` (batch, width), 0 where there is no answer token; `mask` (batch, width), 1 where there is one;
-    `logits` (batch, width, vocabulary) predict exactly those tokens; `labels` (batch, width), -100 outside."""
+    `logits` (batch, width, vocabulary) predict exactly those tokens; `labels` (batch, width), -100 outside. The columns
+    are those of the batch that predict an answer of some row (`predicting`), not all in one piece."""
 
     token_log_probs: Tensor
     mask: Tensor
@@ -52,19 +63,17 @@ def read_answers(model: nn.Module, batch: Mapping[str, Any], **forward: Any) -> 
     answers are the same. A forward argument that is a list has one entry a row.
     """
     labels = batch["labels"]
-    first = int((labels != IGNORED).int().argmax(dim=1).min())
-    # The token at position t is predicted by the logits at t - 1.
-    keep = labels.shape[1] - max(first - 1, 0)
+    columns = predicting(labels)
     plain = {key: value for key, value in batch.items() if key != SHOWN}
     if not forward and SHOWN in batch and CROSS not in batch:
-        return _read_shown(model, plain, batch[SHOWN], keep)
+        return _read_shown(model, plain, batch[SHOWN], columns)
     parts = parted(plain)
-    logits = [_logits(model, part, keep, _of_rows(forward, rows)) for rows, part in parts]
+    logits = [_logits(model, part, columns, _of_rows(forward, rows)) for rows, part in parts]
     order = torch.cat([rows for rows, _ in parts]).argsort()
-    return answers_at(logits[0] if len(parts) == 1 else torch.cat(logits)[order], labels, keep)
+    return _answers(logits[0] if len(parts) == 1 else torch.cat(logits)[order], labels[:, columns + 1])
 
 
-def _read_shown(model: nn.Module, batch: Mapping[str, Any], shown: Shown, keep: int) -> Answers:
+def _read_shown(model: nn.Module, batch: Mapping[str, Any], shown: Shown, columns: Tensor) -> Answers:
     """Each picture through the tower once where it is frozen, and through the language model once where rows share."""
     bare, labels = bare_of(model), batch["labels"]
     features = features_for(model, bare, batch, shown)
@@ -74,15 +83,17 @@ def _read_shown(model: nn.Module, batch: Mapping[str, Any], shown: Shown, keep: 
         logits: Tensor = model(**inputs, **seen, use_cache=False).logits
         return logits
 
-    packs, targets = packs_of(batch, shown), labels[:, -keep:][:, 1:]
+    packs = packs_of(batch, shown)
     if len(packs) < len(labels) and may_pack(model, bare, batch, shown, forward):
-        return _answers(read_packed(bare, batch, shown, packs, targets != IGNORED, forward), targets)
-    return _answers(read_by_length(batch, shown, keep, forward), targets)
+        logits = read_packed(bare, batch, shown, packs, columns, forward)
+    else:
+        logits = read_by_length(batch, shown, columns, forward)
+    return _answers(logits, labels[:, columns + 1])
 
 
-def _logits(model: nn.Module, batch: Mapping[str, Any], keep: int, forward: Mapping[str, Any]) -> Tensor:
+def _logits(model: nn.Module, batch: Mapping[str, Any], columns: Tensor, forward: Mapping[str, Any]) -> Tensor:
     inputs = {key: value for key, value in batch.items() if key != "labels"}
-    logits: Tensor = model(**inputs, logits_to_keep=keep, use_cache=False, **forward).logits
+    logits: Tensor = model(**inputs, logits_to_keep=columns, use_cache=False, **forward).logits
     return logits
 
 
@@ -100,6 +111,12 @@ def answers_at(logits: Tensor, labels: Tensor, keep: int) -> Answers:
 
 def _answers(logits: Tensor, targets: Tensor) -> Answers:
     mask = targets != IGNORED
-    log_probs = torch.log_softmax(logits.float(), dim=-1)
-    chosen = log_probs.gather(-1, targets.clamp(min=0).unsqueeze(-1)).squeeze(-1)
-    return Answers(chosen * mask, mask.float(), logits, targets)
+    return Answers(_chosen(logits, targets.clamp(min=0)) * mask, mask.float(), logits, targets)
+
+
+def _chosen(logits: Tensor, targets: Tensor) -> Tensor:
+    """log-probabilities of the targets, (batch, width), in float32; where nothing is learnt, row by row: a copy in
+    float32 of the whole vocabulary is then never larger than one row's."""
+    if not logits.requires_grad and len(logits) > 1:
+        return torch.cat([_chosen(*row) for row in zip(logits.split(1), targets.split(1), strict=True)])
+    return torch.log_softmax(logits.float(), dim=-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from backend.models.anatomy import UnknownAnatomy, anatomy
 from backend.models.feature_files import FeatureFiles, Form, Pace, form_of, seer_of
-from backend.models.packing import Shown, bare_of, by_token, family, gives_the_same, pixels, rows_of
+from backend.models.packing import Shown, bare_of, by_token, family, pixels, rows_of
 from backend.models.picture import Picture
+from backend.models.trial import Way, gives_the_same
 from storage.kept_files import KeptFiles, kept_features
 
 log = logging.getLogger("lethe.features")
@@ -144,7 +145,9 @@ def features_for(model: nn.Module, bare: Any, batch: Mapping[str, Tensor], shown
     features.refresh(frozen)
     if features.taken is None:
         one, of_it = rows_of(batch, shown, [first]), shown.of([first])
-        features.taken = gives_the_same(model, bare, _two_ways(model, bare, features, one, of_it))
+        ways = _two_ways(model, bare, features, one, of_it)
+        # The tower may be run in another precision for what is kept, and its rounding is not the language part's.
+        features.taken = gives_the_same(model, bare, *ways, sharp=False)
         if not features.taken:
             log.info("%s does not take a picture's kept features, so its tower looks at every picture", family(bare))
     return features if features.taken else None
@@ -174,20 +177,24 @@ def _listening(bare: Any) -> Iterator[list[bool]]:
 
 def _two_ways(
     model: nn.Module, bare: Any, features: Features, batch: Mapping[str, Tensor], shown: Shown
-) -> Callable[[], tuple[Tensor, Tensor]]:
-    """Logits to one row's pixels, and to what is kept of them."""
+) -> tuple[Way, Way]:
+    """Ways to the logits of one row: by its pixels, and by what is kept of them."""
+    pictures = [picture for picture in shown.pictures if picture is not None]
+    words = {**by_token(batch, shown), "use_cache": False}
 
-    def both() -> tuple[Tensor, Tensor]:
-        pictures = [picture for picture in shown.pictures if picture is not None]
-        words = {**by_token(batch, shown), "use_cache": False}
-        seen = model(**words, **pixels(pictures, batch)).logits
+    def by_pixels() -> Tensor:
+        logits: Tensor = model(**words, **pixels(pictures, batch)).logits
+        return logits
+
+    def by_features() -> Tensor:
         with _listening(bare) as spoken:
             kept = features.of(pictures, batch)
         if spoken:
             raise ValueError("what the tower makes of a picture hangs on the language part, which may be trained")
-        return seen, model(**words, **kept).logits
+        logits: Tensor = model(**words, **kept).logits
+        return logits
 
-    return both
+    return by_pixels, by_features
 
 
 def _frozen(bare: Any) -> list[nn.Parameter] | None:

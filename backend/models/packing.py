@@ -21,9 +21,10 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
-from backend.models.encoding import CROSS, IGNORED, Encoded, joined
+from backend.models.encoding import CROSS, IGNORED, SEGMENTS, Encoded, joined
 from backend.models.picture import Picture
 from backend.models.positions import first_positions
+from backend.models.trial import Way, gives_the_same
 
 log = logging.getLogger("lethe.packing")
 
@@ -35,8 +36,6 @@ ALIKE = 2 / 3
 """Sequences go through the model together unless one is shorter than this share of the longest."""
 KERNELS = ("sdpa", "eager")
 """Attention that takes a mask of four dimensions."""
-TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.05, torch.float16: 0.01}
-"""Largest difference of two logits that is still rounding, as a share of the largest logit."""
 _packs: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 Forward = Callable[[Mapping[str, Any], Sequence[Picture]], Tensor]
@@ -99,32 +98,36 @@ def may_pack(model: nn.Module, bare: Any, batch: Mapping[str, Tensor], shown: Sh
     """
     if bare not in _packs:
         pair = next(pack.rows[:2] for pack in packs_of(batch, shown) if len(pack.rows) > 1)
-        _packs[bare] = _takes_masks(bare, batch) and gives_the_same(
-            model, bare, lambda: _two_ways(bare, rows_of(batch, shown, pair), shown.of(pair), forward)
-        )
+        ways = _two_ways(bare, rows_of(batch, shown, pair), shown.of(pair), forward)
+        _packs[bare] = _takes_masks(bare, batch) and gives_the_same(model, bare, *ways)
         if not _packs[bare]:
             log.info("%s cannot take several questions in one sequence, so each is read with its picture", family(bare))
     return _packs[bare] and _within_window(bare, batch)
 
 
+def predicting(labels: Tensor) -> Tensor:
+    """The columns, (width,), whose logits predict a label of some row: the token at t is predicted at t - 1."""
+    return (labels[:, 1:] != IGNORED).any(dim=0).nonzero().squeeze(1)
+
+
 def read_packed(
-    bare: Any, batch: Mapping[str, Tensor], shown: Shown, packs: Sequence[Pack], wanted: Tensor, forward: Forward
+    bare: Any, batch: Mapping[str, Tensor], shown: Shown, packs: Sequence[Pack], columns: Tensor, forward: Forward
 ) -> Tensor:
-    """Logits (rows, width, vocabulary) at the last `width` columns but one of the batch, as far as `wanted` (rows,
-    width) says; elsewhere they are those of some other token."""
+    """Logits (rows, width, vocabulary) at these `columns` (width,) of a batch, as far as its labels ask; elsewhere they
+    are those of some other token."""
     positions, _ = first_positions(bare, batch)
-    first = batch["input_ids"].shape[1] - 1 - wanted.shape[1]
+    wanted, at_column = batch["labels"][:, columns + 1] != IGNORED, columns.tolist()
     asked = wanted.nonzero().tolist()
     index = torch.zeros(wanted.shape, dtype=torch.long)
     tables: list[Tensor] = []
     begins = 0
     for together in _alike(packs):
         at = _Layout.of(together)
-        cells = [(row, at.slot(row, first + width), width) for row, width in asked if row in at.pack_of]
+        cells = [(row, at.slot(row, at_column[place]), place) for row, place in asked if row in at.pack_of]
         kept = sorted({slot for _, slot, _ in cells})
         rank = {slot: number for number, slot in enumerate(kept)}
-        for row, slot, width in cells:
-            index[row, width] = begins + at.pack_of[row] * len(kept) + rank[slot]
+        for row, slot, place in cells:
+            index[row, place] = begins + at.pack_of[row] * len(kept) + rank[slot]
         begins += len(together) * len(kept)
         inputs = _inputs(bare, by_token(batch, shown), positions, at)
         inputs["logits_to_keep"] = torch.tensor(kept, device=wanted.device)
@@ -134,21 +137,22 @@ def read_packed(
     return table[index.to(table.device)]
 
 
-def read_by_length(batch: Mapping[str, Tensor], shown: Shown, keep: int, forward: Forward) -> Tensor:
-    """Logits (rows, keep - 1, vocabulary) that predict the last `keep` columns but one of a right-padded batch.
+def read_by_length(batch: Mapping[str, Tensor], shown: Shown, columns: Tensor, forward: Forward) -> Tensor:
+    """Logits (rows, width, vocabulary) at these `columns` (width,) of a right-padded batch, as far as its labels ask;
+    elsewhere they are 0 or those of the column.
 
     Rows of about one length go through the model together: text is not padded to the length of pictures.
     """
-    longest = batch["input_ids"].shape[1]
     found, order = [], []
     for together in _alike([Pack((row,), (length,), length) for row, length in _by_length(batch)]):
         rows, length = sorted(pack.rows[0] for pack in together), together[0].length
         words = {key: value[rows, :length] for key, value in by_token(batch, shown).items()}
-        # What the shorter rows are padded with in the batch is behind `length`, where nothing is predicted.
-        kept = keep - (longest - length)
+        own = predicting(batch["labels"][rows, :length])
         pictures = [one for one in shown.of(rows).pictures if one is not None]
-        logits = forward({**words, "logits_to_keep": kept}, pictures)[:, -kept:][:, :-1]
-        found.append(nn.functional.pad(logits, (0, 0, 0, longest - length)))
+        logits = forward({**words, "logits_to_keep": own}, pictures)
+        places = torch.searchsorted(columns, own)
+        whole = logits.new_zeros(len(rows), len(columns), logits.shape[-1])
+        found.append(logits if len(own) == len(columns) else whole.index_copy(1, places, logits))
         order += rows
     return found[0] if len(found) == 1 else torch.cat(found)[torch.tensor(order).argsort()]
 
@@ -174,26 +178,6 @@ def rows_of(batch: Mapping[str, Tensor], shown: Shown, rows: Sequence[int]) -> d
     words = {key: value[index] for key, value in by_token(batch, shown).items()}
     pictures = [one for one in shown.of(rows).pictures if one is not None]
     return {**words, "labels": batch["labels"][index], **pixels(pictures, batch)}
-
-
-def gives_the_same(model: nn.Module, bare: Any, two_ways: Callable[[], tuple[Tensor, Tensor]]) -> bool:
-    """Whether two ways of getting logits agree to rounding; a way that cannot be gone is answered with False."""
-    training, computed = model.training, [next(bare.parameters()).dtype]
-    # A trainer may cast inside the forward pass, and hand out more digits than were reckoned with.
-    hook = bare.get_output_embeddings().register_forward_hook(lambda _module, _given, out: computed.append(out.dtype))
-    model.eval()
-    try:
-        with torch.no_grad():
-            one, other = two_ways()
-    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError):
-        return False
-    finally:
-        hook.remove()
-        model.train(training)
-    if one.shape != other.shape:
-        return False
-    coarsest = min(computed, key=lambda kind: kind.itemsize)
-    return float((one - other).abs().max()) <= TOLERANCE.get(coarsest, 0.0) * float(one.abs().max())
 
 
 def bare_of(model: Any) -> Any:
@@ -298,9 +282,12 @@ def _alike(packs: Sequence[Pack]) -> Iterator[list[Pack]]:
 
 
 def _takes_masks(bare: Any, batch: Mapping[str, Tensor]) -> bool:
-    """Short rows would not tell of a layer that is no attention, nor of a kernel that takes no such mask."""
+    """Short rows would not tell of a layer that is no attention, nor of a kernel that takes no such mask; and a family
+    that says of each token what it is makes its mask of that, and not only of what came before."""
     kinds = set(getattr(bare.config.get_text_config(), "layer_types", None) or ["full_attention"])
-    return CROSS not in batch and kinds <= {"full_attention", "sliding_attention"} and _kernel(bare) in KERNELS
+    if CROSS in batch or SEGMENTS in batch:
+        return False
+    return kinds <= {"full_attention", "sliding_attention"} and _kernel(bare) in KERNELS
 
 
 def _within_window(bare: Any, batch: Mapping[str, Tensor]) -> bool:
@@ -309,14 +296,19 @@ def _within_window(bare: Any, batch: Mapping[str, Tensor]) -> bool:
     return window is None or batch["input_ids"].shape[1] <= window
 
 
-def _two_ways(bare: Any, batch: Mapping[str, Tensor], shown: Shown, forward: Forward) -> tuple[Tensor, Tensor]:
-    """Logits at the answers of two rows: each by itself in a padded batch, and both in one sequence."""
-    words = by_token(batch, shown)
-    wanted = batch["labels"][:, 1:] != IGNORED
-    pictures = [one for one in shown.pictures if one is not None]
-    plain = forward(words, pictures)[:, :-1]
-    packed = read_packed(bare, batch, shown, packs_of(batch, shown), wanted, forward)
-    return plain[wanted], packed[wanted]
+def _two_ways(bare: Any, batch: Mapping[str, Tensor], shown: Shown, forward: Forward) -> tuple[Way, Way]:
+    """Ways to the logits at the answers of two rows: each by itself in a padded batch, and both in one sequence."""
+    columns = predicting(batch["labels"])
+    wanted = batch["labels"][:, columns + 1] != IGNORED
+
+    def padded() -> Tensor:
+        pictures = [one for one in shown.pictures if one is not None]
+        return forward({**by_token(batch, shown), "logits_to_keep": columns}, pictures)[wanted]
+
+    def packed() -> Tensor:
+        return read_packed(bare, batch, shown, packs_of(batch, shown), columns, forward)[wanted]
+
+    return padded, packed
 
 
 def _kernel(bare: Any) -> str:

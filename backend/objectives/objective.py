@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from backend.models.answers import Answers, read_answers
 from backend.objectives.forget import FORGET_TERMS
-from backend.objectives.hidden import language_block, read_hidden
+from backend.objectives.hidden import blocks_to, read_hidden
 from backend.objectives.regularisers import REGULARISERS, is_lora
 from backend.objectives.retain import RETAIN_TERMS
 from backend.objectives.schedule import Dual, Turns
@@ -122,8 +122,8 @@ class ObjectiveLoss:
         retain_hidden = self._retain is not None and "hidden" in self._retain.needs
         self.reference = Reference(model, self._needs("reference") or retain_hidden, given=reference)
         self.dual = Dual(spec) if self.needs_forget and spec.forget == "pdu" else None
-        self._block = language_block(model, spec.layer) if self._needs("hidden") else None
-        self._reference_block = language_block(self.reference.module, spec.layer) if retain_hidden else None
+        self._blocks = blocks_to(model, spec.layer) if self._needs("hidden") else None
+        self._reference_blocks = blocks_to(self.reference.module, spec.layer) if retain_hidden else None
         self._weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self._start = self._starting_weights()
         self._mask = dict(forget_mask or {})
@@ -173,7 +173,7 @@ class ObjectiveLoss:
 
     def sums_are_kept(self) -> None:
         """Every item has its `reference_sums`: a reference of which no more is needed makes room."""
-        if not self._needs("reference") and self._reference_block is None:
+        if not self._needs("reference") and self._reference_blocks is None:
             self.reference.let_go()
 
     def state(self) -> dict[str, float]:
@@ -214,9 +214,9 @@ class ObjectiveLoss:
         needs = self._retain.needs
         target: Tensor | None = None
         reference: Answers | None = None
-        if self._reference_block is not None:
+        if self._reference_blocks is not None:
             with self.reference.predicting() as module:
-                _, target = read_hidden(self._reference_block, read_answers, module, _inputs(retain))
+                _, target = read_hidden(self._reference_blocks, read_answers, module, _inputs(retain))
         elif "reference" in needs:
             reference = self._ask_reference(retain)
         policy, hidden = self._read(model, retain, "hidden" in needs)
@@ -233,8 +233,8 @@ class ObjectiveLoss:
     def _read(self, model: nn.Module, batch: Batch, hidden: bool) -> tuple[Answers, Tensor | None]:
         if not hidden:
             return read_answers(model, _inputs(batch)), None
-        assert self._block is not None
-        return read_hidden(self._block, read_answers, model, _inputs(batch))
+        assert self._blocks is not None
+        return read_hidden(self._blocks, read_answers, model, _inputs(batch))
 
     def _ask_reference(self, batch: Batch) -> Answers:
         with self.reference.predicting() as reference:

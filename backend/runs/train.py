@@ -47,6 +47,7 @@ from storage import checkpoints, metric_points, results
 from storage.tables import Checkpoint
 
 REFERENCE_BATCH = 64
+"""Items of which the reference is asked at once, at most: never more than a batch of the training, which has to fit."""
 
 
 @dataclass
@@ -170,8 +171,8 @@ def _optimise(
     what = "to forget" if lesson.finish is None else "to learn, and then to subtract"
     log.info("%d items %s, %d to retain", len(forget), what, len(retain))
     with torch.autocast(device.type, torch.bfloat16, enabled=training.half):
-        sums = _reference_sums(objective, encoder, forget, device) if objective.needs_reference_sums else None
-        second = _second(objective, encoder, lesson, benchmark, training.seed, device) if objective.second else None
+        sums = _reference_sums(objective, encoder, forget, training, device) if objective.needs_reference_sums else None
+        second = _second(objective, encoder, lesson, benchmark, training, device) if objective.second else None
     objective.sums_are_kept()
     resumed = checkpoints.latest(job.engine, job.id, home=job.home)
     folder = _restore(job, model, resumed) if resumed is not None else None
@@ -348,33 +349,32 @@ class _LearningKeeper(_Keeper):
 
 
 def _reference_sums(
-    objective: ObjectiveLoss, encoder: Encoder, rows: Sequence[Encoded], device: torch.device
+    objective: ObjectiveLoss, encoder: Encoder, rows: Sequence[Encoded], training: Training, device: torch.device
 ) -> list[float]:
     """log π_ref(y|x) of every row, once: the reference never changes."""
-    began = time.monotonic()
+    began, size = time.monotonic(), min(REFERENCE_BATCH, training.batch_size)
     sums: list[float] = []
-    for at in range(0, len(rows), REFERENCE_BATCH):
-        batch = {
-            key: value.to(device)
-            for key, value in labelled(
-                encoder,
-                [rows[index] for index in range(at, min(at + REFERENCE_BATCH, len(rows)))],
-                objective.spec.labels,
-            ).items()
-        }
-        sums += objective.reference_sums(batch).tolist()
+    for at in range(0, len(rows), size):
+        asked = [rows[index] for index in range(at, min(at + size, len(rows)))]
+        batch = labelled(encoder, asked, objective.spec.labels)
+        sums += objective.reference_sums({key: value.to(device) for key, value in batch.items()}).tolist()
     log.info("reference log-probabilities kept for %d items (%.1f s)", len(sums), time.monotonic() - began)
     return sums
 
 
 def _second(
-    objective: ObjectiveLoss, encoder: Encoder, lesson: Lesson, benchmark: Benchmark, seed: int, device: torch.device
+    objective: ObjectiveLoss,
+    encoder: Encoder,
+    lesson: Lesson,
+    benchmark: Benchmark,
+    training: Training,
+    device: torch.device,
 ) -> SecondAnswers:
     """The second answers that the forget term needs, and their reference log-probabilities where it needs those."""
     count = objective.spec.mismatch_count if objective.second == "mismatch" else 1
-    items = second_answers(objective.second, lesson.forget, lesson.retain, benchmark, count=count, seed=seed)
+    items = second_answers(objective.second, lesson.forget, lesson.retain, benchmark, count=count, seed=training.seed)
     rows = EncodedItems(encoder, items)
-    sums = _reference_sums(objective, encoder, rows, device) if objective.needs_other_sums else None
+    sums = _reference_sums(objective, encoder, rows, training, device) if objective.needs_other_sums else None
     return SecondAnswers(rows, count, sums)
 
 

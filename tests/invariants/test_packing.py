@@ -25,23 +25,12 @@ from backend.spec import Objective, Training
 from backend.training.dealing import Traits
 from backend.training.plan import PairedPlan, collator, labelled
 from backend.training.trainer import LetheTrainer
-from tests.backend.models.families import FAMILIES, write
+from tests.backend.models.families import FAMILIES, PACK_TAKERS, write
 from tests.backend.models.test_families import ANSWERS, QUESTIONS, TALL, WIDE
 from tests.invariants.test_training import Notebook, weights
 
 CPU = torch.device("cpu")
 NPO = Objective(forget="npo", retain="ce")
-PACK_TAKERS = {
-    "llava",
-    "llava_next",
-    "idefics2",
-    "idefics3",
-    "smolvlm",
-    "qwen2_vl",
-    "qwen2_5_vl",
-    "qwen3_vl",
-    "internvl",
-}
 
 
 def demo_rows(encoder: Encoder, world: DemoBenchmark) -> list[Encoded]:

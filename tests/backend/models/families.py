@@ -387,3 +387,5 @@ FAMILIES = {
     "internvl": Family(internvl, BESIDE, exact=True),
     "paligemma": Family(paligemma, BESIDE, exact=False),
 }
+PACK_TAKERS = frozenset(FAMILIES) - {"mllama", "gemma3", "paligemma"}
+"""Families that take several questions about one picture in one sequence."""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 
+from backend.models.answers import read_answers
 from backend.models.encoding import Encoded
 from backend.models.lineage import make_trainable
+from backend.objectives.hidden import blocks_to, read_hidden
 from backend.objectives.masks import salun_mask
 from backend.objectives.objective import ObjectiveLoss
 from backend.objectives.saliency import answer_loss
 from backend.spec import Objective, Training
+from backend.training.plan import labelled
 from tests.backend.models.tiny import QUESTIONS, TALL, WIDE, Built, one_step
 
 KINDS = {
@@ -89,3 +93,26 @@ def batch_for(built: Built, objective: ObjectiveLoss) -> dict[str, Any]:
     if objective.needs_other_sums:
         batch["other"]["reference_sums"] = objective.reference_sums(batch["other"])
     return batch
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_states_of_a_mixed_batch_are_those_of_each_row_alone(built: Built, layer: int) -> None:
+    """Llama 3.2 Vision reads the two kinds apart, and text passes its block 1 by."""
+    encode = built.encoder.encode
+    rows = [
+        encode(QUESTIONS[0], "Mira Laurent", WIDE),
+        encode(QUESTIONS[1], "Bergen"),
+        encode(QUESTIONS[1], "Bergen, in the north of the country.", TALL),
+        encode(QUESTIONS[0], "I do not know."),
+    ]
+    model, blocks = built.model, blocks_to(built.model, layer)
+    with torch.no_grad():
+        together, states = read_hidden(blocks, read_answers, model, labelled(built.encoder, rows))
+        for number, row in enumerate(rows):
+            alone, expected = read_hidden(blocks, read_answers, model, labelled(built.encoder, [row]))
+            found = states[number][together.mask[number].bool()]
+            assert torch.allclose(found, expected[0][alone.mask[0].bool()], rtol=1e-4, atol=1e-4), number
+            if layer == 0 and row.picture is not None:  # the last that the library hands out is behind the norm
+                whole = {name: value for name, value in built.encoder.collate([row]).items() if name != "labels"}
+                by_hand = model(**whole, output_hidden_states=True).hidden_states[1][0, row.start - 1 : -1]
+                assert torch.allclose(found, by_hand, rtol=1e-4, atol=1e-4), number

@@ -16,7 +16,7 @@ from backend.models.answers import Answers, read_answers
 from backend.models.encoding import Encoder
 from backend.models.lineage import make_trainable
 from backend.models.loading import load
-from backend.objectives.hidden import language_block, read_hidden
+from backend.objectives.hidden import blocks_to, read_hidden
 from backend.objectives.objective import ObjectiveLoss, Part
 from backend.objectives.schedule import Turns
 from backend.objectives.seen import ObjectiveRefused
@@ -163,11 +163,10 @@ def test_hidden_states_are_held_to_those_of_the_model_as_it_was(
 def test_rmu_has_one_direction_for_a_run_of_its_length_and_its_seed(demo_folder: Path, batch: dict) -> None:
     model = model_of(demo_folder)
     spec = Objective(forget="rmu", layer=2, rmu_scale=5)
-    block = language_block(model, 2)
-    _, hidden = read_hidden(block, read_answers, model, batch["forget"])
+    answers, hidden = read_hidden(blocks_to(model, 2), read_answers, model, batch["forget"])
     drawn = torch.rand(128, generator=torch.Generator().manual_seed(3))
     target = 5 * drawn / drawn.square().sum().sqrt()
-    answered = batch["forget"]["labels"][:, -hidden.shape[1] :] != -100
+    answered = answers.labels != -100
     per_sample = [(hidden[row][answered[row]] - target).square().mean(dim=-1).mean() for row in range(len(hidden))]
     part = next(ObjectiveLoss(spec, model, seed=3).parts(model, batch, 0))
     assert part.loss.item() == pytest.approx(torch.stack(per_sample).mean().item(), rel=1e-4)
@@ -178,7 +177,7 @@ def test_rmu_has_one_direction_for_a_run_of_its_length_and_its_seed(demo_folder:
 def test_a_block_is_of_the_language_model_and_one_too_many_is_refused(demo_folder: Path) -> None:
     model = model_of(demo_folder)
     names = {id(block): name for name, block in model.named_modules()}
-    assert [names[id(language_block(model, layer))].split(".")[-3:] for layer in range(3)] == [
+    assert [names[id(block)].split(".")[-3:] for block in blocks_to(model, 2)] == [
         ["language_model", "layers", str(layer)] for layer in range(3)
     ]
     with pytest.raises(ObjectiveRefused, match="there is no layer 7: this language model has 3 blocks, 0 to 2"):

@@ -131,6 +131,23 @@ def test_kept_sums_of_second_answers_are_those_of_the_model_as_it_was(
     assert not torch.allclose(batches[0]["forget"]["reference_sums"], batches[1]["live"], atol=1e-2)
 
 
+def test_the_reference_is_asked_of_no_more_items_at_once_than_a_batch_holds(
+    engine: Engine, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    class Counting(train.ObjectiveLoss):
+        def reference_sums(self, batch: Any) -> torch.Tensor:
+            sizes.append(len(batch["input_ids"]))
+            return super().reference_sums(batch)
+
+    monkeypatch.setattr(train, "ObjectiveLoss", Counting)
+    run = unlearned(engine, home, Objective(forget="dpo"))
+    assert run.state == RunState.SUCCEEDED, run.error
+    assert max(sizes) == 3, "the batch size, though there are more"
+    assert sum(sizes) % 2 == 0 and sum(sizes) > 12, "each item, and a refusal to each"
+
+
 def test_a_layer_that_is_not_there_fails_the_run_with_one_sentence(engine: Engine, home: Path) -> None:
     run = unlearned(engine, home, Objective(forget="rmu"))
     assert (run.state, run.error) == (
