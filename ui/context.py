@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from backend.benchmarks.item import Benchmark, Person
-from backend.presets import called, title_of
+from backend.presets import known_as
 from backend.reports import role_of
 from backend.spec import ForgetRequest
 from storage import runs
@@ -67,7 +67,7 @@ def method_of(spec: dict[str, Any]) -> str:
     """The method's title, or what kind of learning or asking it is."""
     name, edit = spec.get("preset"), (spec.get("edit") or {}).get("method", "none")
     if name:
-        return title_of(called(str(name), edit))
+        return known_as(str(name), edit, spec.get("objective") or {})
     if spec.get("who") == "retain":
         return "retain only" if role_of("finetune", spec) == "gold" else "retain fine-tuned"
     return "everyone" if spec.get("who") == "everyone" else ""

@@ -22,6 +22,8 @@ WAYS = (
     ("/launch", "Launch", "Choose a model, whom to forget and by which method."),
     ("/runs", "Runs", "Every run with its progress, curves, scores and checkpoints."),
     ("/probe", "Probe", "Put one question to original and unlearned at once."),
+    ("/attack", "Attack", "Try to bring back what should be gone, and see what a model that never knew would say."),
+    ("/compare", "Compare", "Every model as a point, in a table, two of them item by item, all of them under attack."),
 )
 NEWEST = 3
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from backend import formula as mathematics
 from backend.benchmarks.item import Benchmark
-from backend.presets import called, fill, preset, split_name, title_of
+from backend.presets import fill, known_as, preset, split_name
 from backend.spec import EvaluateSpec, FinetuneSpec, ForgetRequest, LaunchSpec, Objective, Spec, Training, UnlearnSpec
 from backend.spec_edit import Edit, trains
 from backend.sweeps import Axes, split_values
@@ -140,7 +140,7 @@ def summary(spec: LaunchSpec, benchmark: Benchmark) -> tuple[str, str, str]:
 
 
 def _title(spec: UnlearnSpec) -> str:
-    return title_of(called(spec.preset, spec.edit.method))
+    return known_as(spec.preset, spec.edit.method, spec.objective.model_dump())
 
 
 def _unlearn_summary(spec: UnlearnSpec, benchmark: Benchmark) -> tuple[str, str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +11,7 @@ from rich.table import Table
 
 from backend import formula
 from backend.cli.runs import Set, _with
-from backend.cli.shared import AsJson, engine_at_hand, fail, out, print_json
+from backend.cli.shared import AsJson, engine_at_hand, fail, out, print_json, text_of
 from backend.presets import Preset, every_preset, fill, from_spec, parse, save, to_text
 from backend.presets import preset as known_preset
 from backend.spec import UnlearnSpec
@@ -88,9 +87,5 @@ def save_preset(
 @preset.command("load")
 def load_preset(file: Annotated[str, typer.Argument(help="A file, or - for standard input.")]) -> None:
     """Keep the method that a file holds."""
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        fail(f"{file} cannot be read as text")
-    own = parse(text)
+    own = parse(text_of(file))
     out.print(f"kept {own.name} in {save(own)}")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from backend.cli.runs import Name, Wait, _queue
-from backend.cli.shared import AsJson, fail
+from backend.cli.shared import AsJson, text_of
 from backend.report.spec_file import read_spec_text
 
 
@@ -20,9 +18,6 @@ def submit_file(
     as_json: AsJson = False,
 ) -> None:
     """Queue the run that a file of YAML asks for, setting by setting."""
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        fail(f"{file} cannot be read as text")
+    text = text_of(file)
     written, spec = read_spec_text(text)
     _queue(spec, name or written or spec.kind, wait, as_json)

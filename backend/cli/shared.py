@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -39,3 +40,15 @@ def fail(sentence: str) -> NoReturn:
     """The sentence on standard error, and exit code 1."""
     print(sentence, file=sys.stderr)
     raise SystemExit(1)
+
+
+def text_of(file: str) -> str:
+    """What a file holds, or standard input for `-`; ends the command with a sentence where that is no text."""
+    if file == "-":
+        return sys.stdin.read()
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        fail(f"there is no file {file}")
+    except (OSError, UnicodeDecodeError):
+        fail(f"{file} cannot be read as text")

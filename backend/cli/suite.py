@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from backend.cli.shared import AsJson, fail, out, print_json
+from backend.cli.shared import AsJson, out, print_json, text_of
 from backend.suites import BUILT_IN, FAMILIES, OwnSuite, Suite, from_suite, parse, save, saved, to_text
 from backend.suites import suite as known_suite
 
@@ -73,11 +72,7 @@ def add_suite(file: File) -> None:
 
 
 def _read(file: str) -> OwnSuite:
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        fail(f"{file} cannot be read as text")
-    return parse(text)
+    return parse(text_of(file))
 
 
 def _words(own: OwnSuite) -> str:

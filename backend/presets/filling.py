@@ -13,6 +13,10 @@ from backend.spec import Training, UnlearnSpec
 from backend.spec_guards import Guards
 from backend.spec_objective import Objective
 
+KIND = ("forget", "retain", "regulariser", "mask")
+"""What of an objective makes it a method."""
+SETTINGS: tuple[Settings, ...] = ("demo", "paper")
+
 
 class UnknownPreset(ValueError):
     """There is no method of that name; the message lists those that are."""
@@ -57,6 +61,22 @@ def called(name: str, edit: str) -> str:
     method, _ = split_name(name)
     apart = method in PRESETS and PRESETS[method].edit.method != edit
     return ("own" if edit == "none" else edit) if apart else name
+
+
+def known_as(name: str, edit: str, objective: Mapping[str, Any]) -> str:
+    """How a run calls its method: by its preset's title while its terms, regulariser and mask are the preset's, else by
+    those themselves, as in `own: wga + ce + l1`. Weights, schedules and numbers may be tuned and change no name."""
+    found = called(name, edit)
+    method, variant = split_name(found)
+    if method not in PRESETS or edit != "none" or not objective:
+        return title_of(found)
+    usual = [
+        PRESETS[method].objective_of(variant if variant in PRESETS[method].variants else "", one) for one in SETTINGS
+    ]
+    kind = [objective.get(field) for field in KIND]
+    if any([getattr(one, field) for field in KIND] == kind for one in usual):
+        return title_of(found)
+    return f"own: {' + '.join(str(part) for part in kind if part not in (None, 'none')) or 'nothing'}"
 
 
 def fill(name: str, settings: Settings = "demo", /, **changes: Any) -> UnlearnSpec:

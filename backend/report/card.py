@@ -180,7 +180,10 @@ def _asked(one: Gathered) -> str:
     ]
     objective = spec.get("objective") or {}
     used = settings_in_use(objective) if spec.get("kind") == "unlearn" and objective else ()
-    settings = {name: objective[name] for name in objective if name in used} | dict(spec.get("training") or {})
+    training = dict(spec.get("training") or {})
+    both = set(training) & set(used)  # the objective's turns and the learning rate's course are both a schedule
+    settings = {f"objective {name}" if name in both else name: objective[name] for name in objective if name in used}
+    settings |= {f"training {name}" if name in both else name: value for name, value in training.items()}
     told = [(name, value if name == "people, by id" else plain(value)) for name, value in pairs if value]
     rows = [(name.replace("_", " "), plain(value)) for name, value in settings.items()]
     return _table(("", ""), told) + "\n\n" + _table(("setting", "value"), rows)

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from backend import formula
 from backend.attack_report import attack_report
 from backend.findings import Finding, findings
-from backend.presets import BadPreset, UnknownPreset, called, preset, title_of
+from backend.presets import BadPreset, UnknownPreset, known_as, preset
 from backend.reports import Yardstick, ending_of, role_of, scores_of, yardsticks
 from backend.spec import ForgetRequest, UnlearnSpec, read_spec
 from backend.suites import PLAIN
@@ -219,7 +219,7 @@ def method_of(spec: Mapping[str, Any]) -> str:
     edit = (spec.get("edit") or {}).get("method", "none")
     if spec.get("kind") == "finetune":
         return "fine-tuned on everyone" if spec.get("who") != "retain" else "fine-tuned on the retain set alone"
-    return title_of(called(str(spec["preset"]), edit)) if spec.get("preset") else ""
+    return known_as(str(spec["preset"]), edit, spec.get("objective") or {}) if spec.get("preset") else ""
 
 
 def minimised(spec: Mapping[str, Any]) -> str:

@@ -101,6 +101,13 @@ class OwnSuite(Spec):
             return {name: _listed(strengths) for name, strengths in given.items()}
         return {} if given is None else given
 
+    @field_validator("prompts", mode="before")
+    @classmethod
+    def _as_a_list(cls, given: Any) -> Any:
+        if given is not None and not isinstance(given, list | tuple):
+            raise ValueError("must be a list: each prompt begins with a dash, as in - name: mine")
+        return given or ()
+
     @field_validator("attacks")
     @classmethod
     def _are_known(cls, given: dict[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:

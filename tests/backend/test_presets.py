@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from backend.presets import PRESETS, Recipe, UnknownPreset, fill, preset, split_name, steps_of, title_of
+from backend.presets import PRESETS, Recipe, UnknownPreset, fill, known_as, preset, split_name, steps_of, title_of
 from backend.spec import Training, faults, read_spec
 from backend.spec_edit import trains
 from backend.spec_objective import ForgetTerm, Objective, RetainTerm
@@ -94,6 +94,19 @@ def test_epochs_become_steps_by_the_number_of_items(
 ) -> None:
     training = Training(batch_size=4, accumulation=2)
     assert steps_of(Recipe("somebody", {}, epochs), Objective(**changes), training, 20, 100) == steps
+
+
+def test_a_method_keeps_its_title_while_its_terms_are_its_own() -> None:
+    for name, chosen in PRESETS.items():
+        for variant in ("", *chosen.variants):
+            full = f"{name}:{variant}" if variant else name
+            for settings in ("demo", "paper"):
+                objective = chosen.objective_of(variant, settings).model_dump()
+                assert known_as(full, chosen.edit_of(variant, settings).method, objective) == title_of(full), full
+    tuned = {**PRESETS["npo"].objective_of().model_dump(), "beta": 3.0, "alpha": 9.0}
+    assert known_as("npo", "none", tuned) == "NPO"
+    own = {**tuned, "forget": "wga", "regulariser": "l1"}
+    assert known_as("npo", "none", own) == f"own: wga + {tuned['retain']} + l1"
 
 
 def test_a_method_is_called_by_its_title_and_one_that_is_gone_by_its_name() -> None:

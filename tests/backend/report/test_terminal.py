@@ -108,4 +108,4 @@ def test_a_shown_spec_is_submitted_again_as_it_was(
         runs.request_stop(filled.engine, again.id, "cancel")
     file.write_text("spec: [", encoding="utf-8")
     assert "no YAML" in refused(terminal("submit", "file", str(file)))
-    assert "cannot be read as text" in refused(terminal("submit", "file", str(tmp_path / "none")))
+    assert "there is no file" in refused(terminal("submit", "file", str(tmp_path / "none")))

@@ -136,6 +136,7 @@ def test_a_higher_version_follows_a_lower_one() -> None:
             "name: x\nattacks: {crop: -1}\n",
             "attacks gives crop a strength it cannot have: it must lie between 5 and 100, not at -1",
         ),
+        ("name: x\nprompts: {name: mine}\n", "must be a list: each prompt begins with a dash"),
         ("name: x\nattacks: {quantise: 1}\n", "must lie between 2 and 8, not at 1"),
         ("name: x\nattacks: {quantise_torchao: 3}\n", "must be 8 or 4, not 3"),
         ("name: x\nattacks: {sampling: 2.5}\n", "must be a whole number, not 2.5"),
