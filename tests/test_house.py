@@ -40,6 +40,7 @@ FLOORS: dict[str, float] = {
     "backend.attack_prompts": 1.2,
     "backend.suites": 1.5,
     "backend.attack_report": 2.1,
+    "backend.attack_words": 1.6,
     "backend.queueing": 2.3,
     "backend.reports": 2.2,
     "backend.findings": 2.5,
