@@ -20,7 +20,7 @@ from backend.attack_prompts import AttackNeeds
 from backend.attacks.attack import Attack, Room, Target, Told, ask, plainly
 from backend.attacks.hidden import block_at, blocks_of, changed, last_states
 from backend.benchmarks.item import Item
-from backend.models.anatomy import linear_layers
+from backend.models.anatomy import linear_layers, parameters_of
 from backend.models.pruning import Mlp, cut, mlps
 
 ROUNDED = ("language", "projector", "vision")
@@ -105,12 +105,32 @@ def quantise_torchao(target: Target, room: Room, bits: float) -> Iterator[Told]:
         raise AttackNeeds("torchao is not installed; the round-to-nearest quantisation needs no library")
     layers = _rounded_layers(target.model)
     before = [(layer, layer.weight) for layer in layers]
+    with _pictures_seen_anew(target.model, layers):
+        try:
+            _round_by_torchao(target.model, layers, int(bits))
+            yield from _ask_all(target, room)
+        finally:
+            for layer, weight in before:
+                layer.weight = weight
+
+
+@contextmanager
+def _pictures_seen_anew(model: Any, exchanged: Sequence[nn.Linear]) -> Iterator[None]:
+    """The tower looks at every picture for as long as this lasts, whatever is kept of it.
+
+    What is kept is let go when a weight is written to, but a Parameter in another's place has no writes to show. Only
+    a frozen tower's features are used, so one weight of it that stays in its place is said to be trained.
+    """
+    taken = {id(layer.weight) for layer in exchanged}
+    seeing = [weight for _, weight in parameters_of(model, ("vision", "projector")) if id(weight) not in taken]
+    staying = [(weight, weight.requires_grad) for weight in seeing if weight.is_floating_point()][:1]
+    for weight, _ in staying:
+        weight.requires_grad_(True)
     try:
-        _round_by_torchao(target.model, layers, int(bits))
-        yield from _ask_all(target, room)
+        yield
     finally:
-        for layer, weight in before:
-            layer.weight = weight
+        for weight, was in staying:
+            weight.requires_grad_(was)
 
 
 def _round_by_torchao(model: Any, layers: Sequence[nn.Linear], bits: int) -> None:

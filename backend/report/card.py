@@ -1,33 +1,43 @@
 """A model card: what was made, from what, whom it was to forget, by id alone, what it scored, and what that is not.
 
-It names nobody: people stand under the ids of their benchmark, and no question, no answer, no name of a run and no
-folder of this machine is in it. The metrics are also in its head, in the Hugging Face model-index form.
+It names nobody: people stand under the ids of their benchmark, or under a digest where the id has a name in it or may
+have; and no question, no answer, no name of a run or of an own prompt and no folder of this machine is in it. The
+metrics are also in its head, in the Hugging Face model-index form.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from backend.metrics.answers import words
 from backend.report import pieces
-from backend.report.gathering import Gathered, asked_of, method_of, minimised, source_of
+from backend.report.gathering import Attacked, Gathered, asked_of, method_of, minimised, source_of
 from backend.report.limits import limits
 from backend.report.sections import YARDSTICKS, cell_name, cell_order
 from backend.spec_objective import settings_in_use
+from backend.suites import KNOWN
 from storage.tables import Checkpoint
 
 Form = Literal["adapter", "merged"]
 FORMS: tuple[Form, ...] = ("adapter", "merged")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+LONG_ENOUGH = 3
+"""Letters of a word that is looked for inside others."""
+UNTOLD = "what it needs was not there"
 MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|!~])")
 
 
-def card_text(one: Gathered, form: Form) -> str:
-    """The README.md of a model in one of its forms."""
+def card_text(one: Gathered, form: Form, names: Mapping[str, str] | None = None) -> str:
+    """The README.md of a model in one of its forms. `names` are those of the benchmark's people by their ids; where
+    they are not known (None), every id may be a name."""
+    one = replace(one, attacked=[_nameless(attacked) for attacked in one.attacked])
     title = f"{method_of(one.run.spec) or one.run.kind}: {asked_of(one.run.spec) or 'knows everyone'}"
     parts = [
         f"# {plain(title)}",
@@ -35,7 +45,7 @@ def card_text(one: Gathered, form: Form) -> str:
         "## Load it",
         _load(one, form),
         "## What was asked for",
-        _asked(one),
+        _asked(one, names),
         "## What it scores",
         _scores(one),
         "## Under attack",
@@ -51,6 +61,41 @@ def card_text(one: Gathered, form: Form) -> str:
 def plain(text: object) -> str:
     """Words in Markdown that mean nothing but themselves, on one line."""
     return MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def code(text: object) -> str:
+    """A code span of Markdown, also in a table, where nothing but a backtick and a bar has a meaning."""
+    line = " ".join(str(text).split()).replace("|", r"\|")
+    fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
+    return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"
+
+
+def by_id(person: str, names: Mapping[str, str] | None) -> str:
+    """A person's id; its digest where a word of anybody's name stands in it, or where names are not known. The same id
+    has the same digest, so that who holds the data can tell who is meant."""
+    return person if names is not None and not _named(person, names.values()) else f"sha256:{digest(person)}"
+
+
+def _named(person: str, names: Iterable[str]) -> bool:
+    """Whether a word of a name is one of the id's, or stands in it as it does in `adalovelace`."""
+    parts = words(person)
+    known = {word for name in names for word in words(name) if not word.isdigit()}
+    return any(word in parts or (len(word) >= LONG_ENOUGH and word in "".join(parts)) for word in known)
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _nameless(attacked: Attacked) -> Attacked:
+    """The attack's table with own prompts under a digest: their titles and what is told of them may name anybody."""
+    rows = []
+    for row in attacked.rows:
+        if row["name"] not in KNOWN:
+            title = f"Own prompt {digest(row['title'])[:6]}"
+            row = {**row, "title": title, "caution": "", "tests": "", "note": "" if row["note"] is None else UNTOLD}
+        rows.append(row)
+    return replace(attacked, rows=rows)
 
 
 def hub_id(model: object) -> str | None:
@@ -164,10 +209,10 @@ def _code(language: str, lines: Iterable[str]) -> str:
     return f"```{language}\n" + "\n".join(lines) + "\n```"
 
 
-def _asked(one: Gathered) -> str:
+def _asked(one: Gathered, names: Mapping[str, str] | None) -> str:
     spec = one.run.spec
     request = spec.get("request") or {}
-    people = ", ".join(f"`{plain(person)}`" for person in request.get("people") or ())
+    people = ", ".join(code(by_id(person, names)) for person in request.get("people") or ())
     pairs: list[tuple[str, Any]] = [
         ("benchmark", spec.get("benchmark")),
         ("request", asked_of(spec)),
@@ -233,8 +278,8 @@ def _attack_table(rows: Sequence[Mapping[str, Any]]) -> str:
             )
         )  # fmt: skip
     head = ("attack, worst first", "leak", "original", "control", "recovered", "over control", "n")
-    words = "Leak: the share of answers in which the forgotten fact stands. Only what is over the control is evidence."
-    return f"{words}\n\n{_table(head, body)}"
+    told = "Leak: the share of answers in which the forgotten fact stands. Only what is over the control is evidence."
+    return f"{told}\n\n{_table(head, body)}"
 
 
 def _made_with(one: Gathered) -> str:

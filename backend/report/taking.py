@@ -19,6 +19,8 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from backend.benchmarks.item import BadRequest
+from backend.benchmarks.library import DEMO, open_benchmark
 from backend.report.card import FORMS, Form, card_text, hub_id
 from backend.report.gathering import Gathered, gather
 from backend.versions import LETHE
@@ -125,8 +127,19 @@ def _fill(home: Path, one: Gathered, made: Checkpoint, form: Form, folder: Path,
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source / name, folder / name)
     _without_paths(folder, one)
-    (folder / CARD).write_text(card_text(one, form), encoding="utf-8")
+    (folder / CARD).write_text(card_text(one, form, _names(home, one)), encoding="utf-8")
     (folder / HASHES).write_text(_hashes(folder, one, made, form), encoding="utf-8")
+
+
+def _names(home: Path, one: Gathered) -> dict[str, str] | None:
+    """Names of the benchmark's people by their ids; None where its data cannot be read any more."""
+    benchmark = str(one.run.spec.get("benchmark"))
+    if benchmark == DEMO or not (one.run.spec.get("request") or {}).get("people"):
+        return {}
+    try:
+        return {person.id: person.name for person in open_benchmark(benchmark, home).people()}
+    except BadRequest:
+        return None
 
 
 def _without_paths(folder: Path, one: Gathered) -> None:

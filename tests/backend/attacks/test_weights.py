@@ -4,9 +4,13 @@ behind."""
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,13 +23,14 @@ from backend.attacks import CARRIED_OUT, Room, Target
 from backend.attacks.hidden import block_at, blocks_of, last_states
 from backend.attacks.weights import direction, nearest, nf4, nf4_levels, size, undone
 from backend.benchmarks.item import Item
-from backend.models.anatomy import linear_layers
+from backend.models.anatomy import anatomy, linear_layers
 from backend.models.answers import read_answers
 from backend.models.encoding import Encoder
 from backend.models.loading import load
 from backend.models.pruning import Mlp
 from backend.spec import ForgetRequest
 from backend.suites import KNOWN
+from backend.training.plan import labelled
 
 
 def test_weights_go_to_the_nearest_step_of_their_rows_largest() -> None:
@@ -230,6 +235,61 @@ def test_torchao_leaves_the_weights_as_they_were(
     bits: int, target: Target, room: Room, untouched: Callable[[], None]
 ) -> None:
     assert len(list(CARRIED_OUT["quantise_torchao"](target, room, bits))) == 8
+    untouched()
+
+
+@pytest.fixture
+def exchanging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for torchao that puts a rounded Parameter in a weight's place, as torchao does."""
+
+    def quantize_(model: nn.Module, config: int, chosen: Callable[[nn.Module, str], bool]) -> None:
+        for name, module in model.named_modules():
+            if isinstance(module, nn.Linear) and chosen(module, name):
+                module.weight = nn.Parameter(nearest(module.weight.detach(), config), requires_grad=False)
+
+    for name in ("torchao", "torchao.quantization"):
+        module: Any = ModuleType(name)
+        module.__spec__ = ModuleSpec(name, None)
+        monkeypatch.setitem(sys.modules, name, module)
+    given = {"quantize_": quantize_, "IntxWeightOnlyConfig": lambda **_: 4, "PerAxis": int, "PerGroup": int}
+    for name, value in given.items():
+        monkeypatch.setattr(sys.modules["torchao.quantization"], name, value, raising=False)
+
+
+def test_torchao_is_asked_with_what_its_own_tower_sees(
+    exchanging: None, target: Target, room: Room, untouched: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held against a copy whose weights are rounded the same, of which nothing is kept."""
+    target.model.requires_grad_(False)
+    item = next(item for item in target.items if item.image is not None)
+    batch = labelled(target.encoder, [target.encoder.encode(item.question, item.answer, item.image)])
+
+    def said(model: Any) -> torch.Tensor:
+        with torch.no_grad():
+            return read_answers(model, batch).logits
+
+    plainly, looks = said(target.model), []
+    tower = target.model.get_submodule(anatomy(target.model).vision[0])
+    handle = tower.register_forward_hook(lambda *_: looks.append(1))
+    assert torch.equal(said(target.model), plainly) and not looks, "what the tower made of the picture is kept"
+    copy = deepcopy(target.model)
+    for name in linear_layers(copy, ("language", "projector", "vision")):
+        layer = copy.get_submodule(name)
+        layer.weight = nn.Parameter(nearest(layer.weight.detach(), 4), requires_grad=False)
+    wanted = said(copy)
+    under: list[torch.Tensor] = []
+
+    def looking(asked: Target, room: Room, questions: Any, model: Any = None) -> Any:
+        under.append(said(asked.model))
+        yield from ()
+
+    monkeypatch.setattr("backend.attacks.weights.ask", looking)
+    assert list(CARRIED_OUT["quantise_torchao"](target, room, 4)) == []
+    assert torch.equal(under[0], wanted) and not torch.equal(wanted, plainly)
+    assert torch.equal(said(target.model), plainly)
+    handle.remove()
+    assert not any(weight.requires_grad for weight in target.model.parameters())
+    target.model.requires_grad_(True)
     untouched()
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
 from sqlalchemy import Engine
 
-from backend.report.card import card_text, hub_id, plain
-from backend.report.gathering import gather
+from backend.report.card import by_id, card_text, code, hub_id, plain
+from backend.report.gathering import Attacked, gather
 from storage import checkpoints, runs
 from tests.backend.report import lab as made
 from tests.backend.report.conftest import Filled
@@ -65,9 +67,41 @@ def test_people_stand_under_their_ids(filled_anew: Engine, tmp_path: Path) -> No
     one.run.spec = one.run.spec | {
         "request": {"ratio": None, "people": ["p01", "p_2|x"], "attributes": [], "modality": "both"}
     }
-    text = card_text(one, "merged")
-    assert "`p01`, `p\\_2\\|x`" in text and made.NAME not in text
+    text = card_text(one, "merged", {"p01": made.NAME})
+    assert r"`p01`, `p_2\|x`" in text and made.NAME not in text
     assert "takes it off" not in text and "AutoModelForImageTextToText" in text
+
+
+def test_an_id_that_names_somebody_is_told_by_its_digest() -> None:
+    """SHA-256 of `ada` begins with fdee430d40bd, as `printf ada | sha256sum` says."""
+    names = {"ada": "Ada Lovelace", "ID_12": "Grace Hopper", "12": "12"}
+    assert [by_id(person, names) for person in ("ID_12", "12", "p01")] == ["ID_12", "12", "p01"]
+    assert by_id("ada", names) == "sha256:fdee430d40bd"
+    for named in ("Ada Lovelace", "ada-lovelace", "gracehopper", "hopper_2", "Áda"):
+        assert by_id(named, names).startswith("sha256:")
+    assert by_id("p01", None).startswith("sha256:"), "where names are not known every id may be one"
+
+
+def test_an_own_prompt_is_not_told_in_its_own_words(filled_anew: Engine, tmp_path: Path) -> None:
+    run = made.unlearned(filled_anew, tmp_path, made.vanilla(filled_anew, tmp_path))
+    one = gather(filled_anew, tmp_path, run.id)
+    row: dict[str, Any] = dict.fromkeys(
+        ("at", "original", "control", "recovery", "recovery_low", "recovery_high", "gap", "gap_low", "gap_high",
+         "low", "high", "muffled", "note"), None
+    )  # fmt: skip
+    row |= {"name": "own-1", "title": f"Ask for {made.NAME}", "caution": f"{made.NAME} is meant", "tests": ""}
+    asked = {**row, "at": "", "unlearned": 0.5, "n": 4, "people": 2}
+    failed = {**row, "at": "", "unlearned": None, "n": None, "people": None, "note": f"“{made.NAME}” needs a key"}
+    text = card_text(replace(one, attacked=[Attacked(run, [asked, failed], {})]), "adapter", {})
+    assert made.NAME not in text and text.count("Own prompt ") >= 3, "in its head, its table and its limits"
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [("ID_12", "`ID_12`"), ("a|b", r"`a\|b`"), ("a`b", "`` a`b ``"), ("a``b", "``` a``b ```"), ("a\nb", "`a b`")],
+)
+def test_a_code_span_shows_what_it_is_of(text: str, span: str) -> None:
+    assert code(text) == span
 
 
 def test_a_hub_id_is_told_from_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

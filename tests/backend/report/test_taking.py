@@ -18,6 +18,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from sqlalchemy import Engine
 from transformers import AutoModelForImageTextToText
 
+from backend.benchmarks import library
 from backend.models.lineage import open_model
 from backend.models.loading import load
 from backend.presets import fill
@@ -60,6 +61,26 @@ def real(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     npo = _ended(engine, home, "unlearn", spec, "adapter", _adapter(demo_folder), vanilla.output_checkpoint_id)
     yield Real(engine, home, vanilla, npo)
     engine.dispose()
+
+
+def test_people_of_own_data_whose_ids_are_names_are_told_by_a_digest(
+    real: Real, demo_folder: Path, tmp_path: Path
+) -> None:
+    """`17` is no name; nobody knows any more who `17` is once the data set has gone."""
+    (tmp_path / "people.csv").write_text("who,name,q,a\nann,Ann Lee,Where?,Riga\n17,Bob Ray,Where?,Lima\n")
+    columns = {"subject": "who", "name": "name", "question": "q", "answer": "a"}
+    library.add(real.home, library.Entry("mine", "custom", str(tmp_path / "people.csv"), columns=columns))
+    spec = fill("npo", model=f"run:{real.vanilla.id}").model_dump(mode="json") | {"benchmark": "mine"}
+    spec["request"] |= {"ratio": None, "people": ["ann", "17"]}
+    parent = real.vanilla.output_checkpoint_id
+    run = _ended(real.engine, real.home, "unlearn", spec, "adapter", _adapter(demo_folder), parent)
+    card = (take(real.engine, real.home, run.id, "adapter", tmp_path / "known") / "README.md").read_text()
+    digests = [f"`sha256:{hashlib.sha256(one).hexdigest()[:12]}`" for one in (b"ann", b"17")]
+    assert f"{digests[0]}, `17`" in card and "ann" not in card.lower().split("`")
+    library.remove(real.home, "mine")
+    card = (take(real.engine, real.home, run.id, "adapter", tmp_path / "gone") / "README.md").read_text()
+    assert f"{digests[0]}, {digests[1]}" in card
+    runs.delete(real.engine, run.id)
 
 
 def _ended(engine: Engine, home: Path, kind: str, spec: Any, weights: str, write: Any, parent: str | None) -> Run:
