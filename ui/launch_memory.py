@@ -86,6 +86,8 @@ def _needed(config: Mapping[str, Any], spec: LaunchSpec) -> tuple[int, str]:
     if training is None:
         whole = memory.held(config, weights)
         return whole, f"weights {size(whole)}, and what answers take beside them"
+    objective, tokens = _objective(spec), memory.row_tokens(config)
+    whole_rows = objective is not None and objective.labels == "full"
     found = memory.estimate(
         config,
         weights=weights,
@@ -93,7 +95,8 @@ def _needed(config: Mapping[str, Any], spec: LaunchSpec) -> tuple[int, str]:
         modules=training.modules,
         lora_rank=training.lora_rank,
         batch_size=training.batch_size * rows_at_once(spec),
-        sequence=memory.row_tokens(config),
+        sequence=tokens,
+        answer=tokens if whole_rows else memory.ANSWER,
         checkpointing=training.gradient_checkpointing,
         **copies(spec),
     )

@@ -17,9 +17,9 @@ from sqlalchemy import Engine
 from backend import formula
 from backend.benchmarks.item import Person
 from backend.benchmarks.library import DEMO
-from backend.presets import every_preset, from_spec, preset, split_name, title_of, to_text
+from backend.presets import every_preset, fill, from_spec, preset, split_name, title_of, to_text
 from backend.spec import EvaluateSpec, FinetuneSpec, Objective, Training, UnlearnSpec
-from backend.spec_edit import Edit
+from backend.spec_edit import WITHOUT_TRAINING, Edit, trains
 from backend.spec_guards import Guards
 from storage.tables import Run
 from ui import forms, gallery, group_view, launching, origins, this_run
@@ -32,6 +32,8 @@ FIRST = (
 )  # fmt: skip
 """The settings in sight; every other one lies under More settings."""
 INSTRUCTION = "edit.instruction"
+FOLLOWED = ("evaluate_every", "evaluate_by", "save_every")
+"""How a training run is followed and kept, which moves no weight."""
 EDITED = tuple(f"edit.{name}" for name in Edit.model_fields if f"edit.{name}" not in ("edit.method", INSTRUCTION))
 """The numbers of methods that do more, or less, than minimise; what they do goes by the method that is chosen."""
 
@@ -164,16 +166,26 @@ def variant_choices(method: str) -> list[tuple[str, str]]:
 
 
 def settings_help(values: Mapping[str, Any], spec: Any) -> Markup:
-    """What the settings chosen are; and what came of them on the demo, while the objective is the one tried there."""
+    """What the settings chosen are; and what came of them on the demo, while they are the ones tried there."""
     known, (_, variant) = preset(values["preset"]), split_name(values["preset"])
     recipe = known.recipe(variant)
     if values["settings"] == "paper" and recipe:
         return Markup('<p class="lethe-help">{}</p>').format(recipe.said)
-    as_tried = not isinstance(spec, UnlearnSpec) or spec.objective == known.objective_of(variant)
-    tried = known.checked(variant) if as_tried else ""
+    same = not isinstance(spec, UnlearnSpec) or _as_tried(spec, fill(values["preset"]))
+    tried = known.checked(variant) if same else ""
     return Markup('<p class="lethe-help">For the demo model. {}</p>').format(
         f"There: {tried}." if tried else "Not tried there; begin here and look."
     )
+
+
+def _as_tried(spec: UnlearnSpec, tried: UnlearnSpec) -> bool:
+    """Whether all is the same that decides what becomes of the weights, but chance."""
+    if spec.edit != tried.edit:
+        return False
+    counts = WITHOUT_TRAINING.get(spec.edit.method, [name for name in Training.model_fields if name not in FOLLOWED])
+    if any(getattr(spec.training, name) != getattr(tried.training, name) for name in counts if name != "seed"):
+        return False
+    return not trains(spec.edit.method) or (spec.objective, spec.guards) == (tried.objective, tried.guards)
 
 
 def broken_html() -> Markup:

@@ -20,6 +20,8 @@ FOUR_BITS = 4.5 / 8
 """Bytes of a weight in NF4: four bits, and a 32-bit scale for each 64 of them."""
 WORDS = 64
 """Tokens of a question, what stands around it, and its answer."""
+ANSWER = 32
+"""Those of them from the first of the answer on."""
 
 
 @dataclass(frozen=True)
@@ -46,29 +48,31 @@ def estimate(
     lora_rank: int = 8,
     batch_size: int = 1,
     sequence: int = 1024,
-    answer: int = 32,
+    answer: int = ANSWER,
     checkpointing: bool = False,
     reference_copy: bool = False,
     start_copy: bool = False,
 ) -> Memory:
     """`config` is the JSON of config.json; `sequence` counts a row's tokens, pictures' included, `answer` those with
-    logits. Trained weights are kept in 32 bits with two moments each (AdamW), and so are their gradients;
-    `reference_copy` is a second, frozen model, `start_copy` one of what is trained. Raises `UnknownSizes`, and
+    logits. Trained weights are kept in 32 bits with two moments each (AdamW), and so are their gradients; where bf16 is
+    computed in, activations hold the casts of their linear layers too. `reference_copy` is a second, frozen model, in
+    32 bits as well under full training, `start_copy` one of what is trained. Raises `UnknownSizes`, and
     `ValueError` for training 4-bit weights."""
     if adapter == "full" and weights == "4-bit":
         raise ValueError("4-bit weights cannot be trained; train an adapter on them, or take bf16")
     size = sizes(config)
     trained = _trained(size, adapter, modules, lora_rank)
-    kept = _bytes_of(size, "fp32" if adapter == "full" else weights)
-    kept += _bytes_of(size, weights) if reference_copy else 0
+    kept = _bytes_of(size, "fp32" if adapter == "full" else weights) * (1 + reference_copy)
     extra = FULL * trained * ((adapter == "lora") + start_copy)
-    values = _activations(size, batch_size, sequence, checkpointing)
+    casts = HALF * _linear(size, modules) if adapter == "full" and weights == "bf16" else 0
+    each = FULL if weights == "fp32" else HALF
+    activations = _activations(size, each * batch_size * sequence, casts, checkpointing)
     logits = 3 * FULL * batch_size * answer * int(size.text["vocab_size"])
     return Memory(
         weights=round(kept) + extra,
         gradients=FULL * trained,
         optimiser=2 * FULL * trained,
-        activations=values * (FULL if weights == "fp32" else HALF) + logits,
+        activations=activations + logits,
         trained=trained,
     )
 
@@ -98,6 +102,12 @@ def _trained(size: Sizes, adapter: str, modules: str, rank: int) -> int:
     return sum(part.parameters for part in [*parts, size.head])
 
 
+def _linear(size: Sizes, modules: str) -> int:
+    """Weights of the linear layers that full training casts, the head's among them, whether it has its own or not."""
+    own = sum(inputs * outputs for part in _parts(size, modules) for inputs, outputs in part.linears)
+    return own + int(size.text["hidden_size"]) * int(size.text["vocab_size"])
+
+
 def _bytes_of(size: Sizes, weights: str) -> float:
     """Quantisation is of linear layers alone, and never of the head."""
     if weights != "4-bit":
@@ -107,12 +117,18 @@ def _bytes_of(size: Sizes, weights: str) -> float:
     return linear * FOUR_BITS + (size.parameters - linear) * HALF
 
 
-def _activations(size: Sizes, batch: int, sequence: int, checkpointing: bool) -> int:
-    """Numbers kept for the backward pass: of each token and block the inputs of norms, linear layers and products."""
+def _activations(size: Sizes, of_a_number: int, casts: int, checkpointing: bool) -> int:
+    """Bytes kept for the backward pass: of each token and block the inputs of norms, linear layers and products, each
+    number being one of all tokens, `of_a_number` bytes; and the weights' `casts`.
+
+    With checkpointing the peak is at the end of the forward pass, as autocast keeps every cast of a trained weight to
+    there, or in the backward pass of one block.
+    """
     text = size.text
     width, inner, layers = text["hidden_size"], text["intermediate_size"], text["num_hidden_layers"]
     queries = text["num_attention_heads"] * head_width(text)
     keys = int(text.get("num_key_value_heads") or text["num_attention_heads"]) * head_width(text)
-    block = 4 * width + 2 * queries + 2 * keys + 4 * inner
-    a_token = layers * width + block if checkpointing else layers * block
-    return int(batch * sequence * a_token)
+    block = of_a_number * (4 * width + 2 * queries + 2 * keys + 4 * inner)
+    if checkpointing:
+        return int(of_a_number * layers * width + max(casts, block + casts // layers))
+    return int(layers * block + casts)

@@ -86,6 +86,16 @@ def test_precision_and_what_is_trained_change_it(engine: Engine, llava: str) -> 
     assert needed(precision="bf16", gradient_checkpointing=True, **lora) < half
 
 
+def test_labels_on_the_question_too_have_logits_of_whole_rows(engine: Engine, llava: str) -> None:
+    of_answers, of_rows = (
+        launch_memory._needed(
+            LLAVA_7B, UnlearnSpec(model=llava, objective=Objective(labels=labels), training=Training(batch_size=2))
+        )[0]
+        for labels in ("answer", "full")
+    )
+    assert of_rows - of_answers == 3 * 4 * 2 * (640 - 32) * 32064
+
+
 def test_processes_on_one_processor_share_its_memory(engine: Engine, llava: str) -> None:
     one, two = (FinetuneSpec(model=llava, training=Training(batch_size=1, devices=count)) for count in (1, 2))
     hired(engine, cpu=64_000_000_000)

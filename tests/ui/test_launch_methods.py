@@ -180,3 +180,26 @@ def test_nothing_that_is_hidden_is_at_fault_or_asked_for(
     assert faults == {}
     shown = form(method="kl:offside")
     assert launching.draft(shown)["objective.schedule"] == "alternate", "what is shown is asked for"
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "tried"),
+    [
+        ("npo", {}, True),
+        ("npo", {"training": {"seed": 3, "save_every": 7, "evaluate_every": 20}}, True),
+        ("npo", {"training": {"steps": 20}}, False),
+        ("npo", {"training": {"learning_rate": 1e-4}}, False),
+        ("npo", {"training": {"batch_size": 8}}, False),
+        ("npo", {"guards": {"forget_loss_above": 9.0}}, False),
+        ("task_vector", {}, True),
+        ("task_vector", {"edit": {"negation": 1.0}}, False),
+        ("manu", {"training": {"steps": 20}}, True),
+        ("manu", {"edit": {"prune_share": 0.1}}, False),
+        ("manu", {"training": {"modules": "language"}}, False),
+    ],
+)
+def test_what_came_of_the_settings_is_told_of_those_that_were_tried(
+    method: str, changes: dict[str, Any], tried: bool
+) -> None:
+    said = launch_views.settings_help(form(method=method), fill(method, **changes))
+    assert ("There: " in said, "Not tried there" in said) == (tried, not tried)

@@ -14,6 +14,7 @@ from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedConfig
 
 from backend.models.anatomy import PARTS, parameters_of
+from backend.models.answers import read_answers
 from backend.models.encoding import Encoder
 from backend.models.lineage import make_trainable
 from backend.models.memory import estimate, held, row_tokens
@@ -122,6 +123,45 @@ def test_the_memory_of_llava_7b_worked_out_by_hand() -> None:
     full = estimate(LLAVA_7B, adapter="full", modules="all")
     assert full.trained == whole and (full.weights, full.gradients, full.optimiser) == (4 * whole, 4 * whole, 8 * whole)
     assert estimate(LLAVA_7B, reference_copy=True).weights - estimate(LLAVA_7B).weights == 2 * whole
+    copied = estimate(LLAVA_7B, adapter="full", reference_copy=True)
+    assert copied.weights == 8 * whole, "a copy of what is trained has its 32 bits"
+
+
+def test_the_casts_of_llava_7b_worked_out_by_hand() -> None:
+    linear = 32 * (4 * 4096 * 4096 + 3 * 4096 * 11008) + 4096 * 32064
+    block, tokens = 4 * 4096 + 4 * 4096 + 4 * 11008, 2 * 640
+    logits = 3 * 4 * 2 * 10 * 32064
+    settings: dict[str, Any] = {"adapter": "full", "batch_size": 2, "sequence": 640, "answer": 10}
+    assert estimate(LLAVA_7B, **settings).activations == 2 * tokens * 32 * block + 2 * linear + logits
+    assert estimate(LLAVA_7B, **settings, weights="fp32").activations == 4 * tokens * 32 * block + logits
+    inputs = 2 * tokens * 32 * 4096
+    assert estimate(LLAVA_7B, **settings, checkpointing=True).activations == inputs + 2 * linear + logits
+    wide = estimate(LLAVA_7B, **settings | {"batch_size": 2000}, checkpointing=True)
+    assert wide.activations == 1000 * (inputs + 2 * tokens * block + logits) + 2 * linear // 32
+
+
+def test_the_casts_are_what_autocast_keeps_of_a_models_weights() -> None:
+    with pictures_only():
+        config, processor = FAMILIES["llava"].make()
+    model = make_trainable(AutoModelForImageTextToText.from_config(config), Training(adapter="full"))
+    encoder = Encoder(processor)
+    batch = encoder.collate([encoder.encode("Who is this person in it?", "Mira", Image.new("RGB", (40, 72)))])
+    shapes = {tuple(weight.shape) for weight in model.parameters() if weight.dim() == 2}
+    assert batch["input_ids"].shape[1] not in {side for shape in shapes for side in shape}
+    seen: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.dtype == torch.bfloat16 and shapes & {tuple(tensor.shape), tuple(tensor.shape[::-1])}:
+            seen[tensor.data_ptr()] = tensor.numel()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda one: one), torch.autocast("cpu", torch.bfloat16):
+        read = read_answers(model, batch)
+    assert read.logits.requires_grad
+    logits = 3 * 4 * 32 * config.text_config.vocab_size
+    half = estimate(written(config), adapter="full").activations - logits
+    whole = estimate(written(config), adapter="full", weights="fp32").activations - logits
+    assert 2 * sum(seen.values()) == half - whole / 2
 
 
 def test_four_bits_are_for_linear_layers_and_checkpointing_for_activations() -> None:
