@@ -1,21 +1,28 @@
-"""Every kind of objective on every family: a step lowers what is minimised, and moves what it may and nothing else."""
+"""Every term on every family, on a batch as training makes it: of questions about one picture and of one about none.
+
+Its loss is that of its rows read one by one; of each kind a step lowers it, and moves what it may and nothing else.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 import pytest
 import torch
 
 from backend.models.answers import read_answers
-from backend.models.encoding import Encoded
+from backend.models.encoding import IGNORED, Encoded
 from backend.models.lineage import make_trainable
+from backend.objectives.forget import FORGET_TERMS
 from backend.objectives.hidden import blocks_to, read_hidden
 from backend.objectives.masks import salun_mask
 from backend.objectives.objective import ObjectiveLoss
+from backend.objectives.retain import RETAIN_TERMS
 from backend.objectives.saliency import answer_loss
 from backend.spec import Objective, Training
-from backend.training.plan import labelled
+from backend.training.plan import SecondAnswers, collator, labelled
 from tests.backend.models.tiny import QUESTIONS, TALL, WIDE, Built, one_step
 
 KINDS = {
@@ -26,6 +33,8 @@ KINDS = {
     "hidden states": Objective(forget="rmu", retain="hidden", layer=1),
     "kept reference, and l1": Objective(forget="npo", retain="none", regulariser="l1_lora", regulariser_weight=1e-3),
 }
+TERMS = list(zip_longest(FORGET_TERMS, RETAIN_TERMS, fillvalue="ce"))
+"""Every forget term, and beside the first of them every retain term."""
 STEP = 1e-3
 """Length of a step along the gradient, short enough for the models' large weights."""
 
@@ -34,14 +43,13 @@ def test_a_step_of_every_kind_of_objective_lowers_it(built: Built) -> None:
     model = make_trainable(built.fresh(), Training(lora_rank=2)).eval()
     trained = {name: one for name, one in model.named_parameters() if one.requires_grad}
     frozen = {name: one.detach().clone() for name, one in model.named_parameters() if not one.requires_grad}
-    generator = torch.Generator().manual_seed(5)
-    away = {name: torch.randn(one.shape, generator=generator) * 0.05 for name, one in trained.items()}
+    away = steps_away(trained)
     for kind, spec in KINDS.items():
-        for name, one in trained.items():  # away from the reference, from which nothing draws where it stands
+        for name, one in trained.items():
             one.data.copy_(away[name])
             one.grad = None
         objective = ObjectiveLoss(spec, model)
-        batch = batch_for(built, objective)
+        batch = batches(built, objective)[0]
         before = 0.0
         for part in objective.parts(model, batch, 0):
             part.loss.backward()
@@ -59,7 +67,7 @@ def test_a_step_of_every_kind_of_objective_lowers_it(built: Built) -> None:
 def test_under_a_mask_a_step_moves_what_is_open_and_nothing_else(built: Built) -> None:
     model = make_trainable(built.fresh(), Training(adapter="full", modules="all"))
     before = {name: one.detach().clone() for name, one in model.named_parameters()}
-    batch = built.encoder.collate(rows_of(built)[:1])
+    batch = labelled(built.encoder, rows_of(built)["forget"])
     weights = {name: one for name, one in model.named_parameters() if one.requires_grad}
     mask = salun_mask(model, weights, lambda: [batch], answer_loss(model), 0.1)
     spec = Objective(forget="ga", retain="none")
@@ -74,25 +82,67 @@ def reached(weights: dict[str, Any]) -> bool:
     return any(one.grad is not None and bool(one.grad.any()) for one in weights.values())
 
 
-def rows_of(built: Built) -> list[Encoded]:
-    """About a picture, the same with another answer, and about another picture."""
-    encode = built.encoder.encode
-    return [
-        encode(QUESTIONS[0], "Mira Laurent", WIDE),
-        encode(QUESTIONS[0], "I do not know.", WIDE),
-        encode(QUESTIONS[1], "Bergen", TALL),
-    ]
+def steps_away(weights: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Values away from the reference, from which nothing draws where it stands."""
+    generator = torch.Generator().manual_seed(5)
+    return {name: torch.randn(one.shape, generator=generator) * 0.05 for name, one in weights.items()}
 
 
-def batch_for(built: Built, objective: ObjectiveLoss) -> dict[str, Any]:
-    """What the objective asks for of a batch, the reference's answers kept where it wants them so."""
-    names = ("forget", "other", "retain")
-    batch = {name: built.encoder.collate([row]) for name, row in zip(names, rows_of(built), strict=True)}
-    if objective.needs_reference_sums:
-        batch["forget"]["reference_sums"] = objective.reference_sums(batch["forget"])
-    if objective.needs_other_sums:
-        batch["other"]["reference_sums"] = objective.reference_sums(batch["other"])
-    return batch
+def rows_of(built: Built) -> dict[str, list[Encoded]]:
+    """For each set a question about a picture, one about none, and another about the first picture."""
+    encode, kept = built.encoder.encode, {}
+
+    def pictured(question: str, answer: str) -> Encoded:
+        row = encode(question, answer, WIDE)
+        return replace(row, picture=kept.setdefault("wide", row.picture))
+
+    said = {
+        "forget": ("Mira Laurent", "Bergen", "Bergen, in the north of the country."),
+        "other": ("I do not know.", "Nobody can say.", "It is a small town.", "He likes tea.", "The sea.", "A baker."),
+        "retain": ("Who likes coffee", "In the north", "A short answer."),
+    }
+    rows = {}
+    for name, answers in said.items():
+        asked = [(answer, at * 3 // len(answers)) for at, answer in enumerate(answers)]
+        rows[name] = [
+            encode(QUESTIONS[1], answer) if at == 1 else pictured(QUESTIONS[at // 2], answer) for answer, at in asked
+        ]
+    return rows
+
+
+def batches(built: Built, objective: ObjectiveLoss) -> list[dict[str, Any]]:
+    """All rows as one batch, and each by itself, with what is kept of the reference where the objective wants it."""
+    rows, count = rows_of(built), objective.spec.mismatch_count if objective.second == "mismatch" else 1
+    other = [row for at, row in enumerate(rows["other"]) if count == 2 or at % 2 == 0]
+
+    def sums(chosen: list[Encoded], needed: bool) -> list[float] | None:
+        return objective.reference_sums(labelled(built.encoder, chosen)).tolist() if needed else None
+
+    second = SecondAnswers(other, count, sums(other, objective.needs_other_sums)) if objective.second else None
+    kept = sums(rows["forget"], objective.needs_reference_sums)
+    collate = collator(built.encoder, rows["forget"], rows["retain"], kept, second=second)
+    return [collate([(0, 0), (1, 1), (2, 2)]), *(collate([(at, at)]) for at in range(3))]
+
+
+@torch.no_grad()
+def test_every_terms_loss_on_a_mixed_batch_is_that_of_its_rows_one_by_one(built: Built) -> None:
+    model = make_trainable(built.fresh(), Training(lora_rank=2)).eval()
+    trained = {name: one for name, one in model.named_parameters() if one.requires_grad}
+    for name, drawn in steps_away(trained).items():
+        trained[name].data.copy_(drawn)
+    for forget, retain in TERMS:
+        objective = ObjectiveLoss(Objective(forget=forget, retain=retain, layer=1, mismatch_count=2), model)
+        together, *alone = batches(built, objective)
+        tokens = [int((one["retain"]["labels"] != IGNORED).sum()) for one in alone]
+        losses = {part.name: float(part.loss) for part in objective.parts(model, together, 0)}
+        single = [{part.name: float(part.loss) for part in objective.parts(model, one, 0)} for one in alone]
+        by_hand = {
+            "forget": sum(one["forget"] for one in single) / 3 if forget != "none" else None,
+            "retain": sum(one["retain"] * of for one, of in zip(single, tokens, strict=True)) / sum(tokens),
+        }
+        for name, loss in losses.items():
+            assert loss == pytest.approx(by_hand[name], rel=1e-3, abs=1e-4), (forget, retain, name)
+            assert loss != 0, (forget, retain, name)
 
 
 @pytest.mark.parametrize("layer", [0, 1])
