@@ -227,7 +227,7 @@ def test_a_verdict_says_no_more_than_the_table() -> None:
         "None of 1 that met a control leaks beyond it, as far as these questions can tell. 1 more has not met one."
         in (said(bare, told(-0.1)))
     )
-    assert "1 more has not met it yet." in said(bare, told(-0.1), running=True)
+    assert "1 more not yet." in said(bare, told(-0.1), running=True)
     assert "<b>Logit lens</b> finds 50 % of them inside" in said(told(0.1, name="lens", title="Logit lens"))
     known = said(told(0.1, True, original=None))
     assert "No original is known to hold it against" in known and "still in there" not in known
