@@ -223,9 +223,8 @@ def test_a_verdict_says_no_more_than_the_table() -> None:
     strangers = said(told(0.1, True, control_of="held-out people"))
     assert "of people nobody was taught it tells 10 %" in strangers and "never knew" not in strangers
     bare = told(None, control=None, gap=None, control_of=None)
-    assert (
-        "None of 1 that met a control leaks beyond it, as far as these questions can tell. 1 more has not met one."
-        in (said(bare, told(-0.1)))
+    assert "None of 1 that met a control leaks beyond it, as far as these questions can tell. 1 more met none." in (
+        said(bare, told(-0.1))
     )
     assert "1 more not yet." in said(bare, told(-0.1), running=True)
     assert "<b>Logit lens</b> finds 50 % of them inside" in said(told(0.1, name="lens", title="Logit lens"))
