@@ -32,6 +32,7 @@ from backend.models.demo import ensure_demo_model
 from backend.models.encoding import IGNORED, Encoded, Encoder
 from backend.models.lineage import make_trainable
 from backend.models.loading import load
+from backend.models.picture import Picture
 from backend.objectives.objective import ObjectiveLoss
 from backend.spec import Objective, Training
 from backend.training.plan import collator
@@ -292,7 +293,7 @@ def _rows(encoder: Encoder, world: DemoBenchmark, first: int) -> list[Encoded]:
 
 
 def _again(row: Encoded) -> Any:
-    return replace(row.picture) if row.picture is not None else None
+    return Picture(row.picture.tensors, row.picture.layout) if row.picture is not None else None
 
 
 def clip_sized(processor: Any) -> Any:

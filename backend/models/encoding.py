@@ -7,7 +7,6 @@ answer's span is what follows the longest common token prefix of the prompt and 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -19,6 +18,7 @@ from PIL import Image
 
 from backend.benchmarks.item import BadRequest
 from backend.models.picture import BLANK, Layout, Picture, SeenPicture
+from backend.models.shelf import Shelf
 
 IGNORED = -100
 """Label of every position that is not part of the answer."""
@@ -72,8 +72,7 @@ class Encoder:
         self.instruction = instruction
         self.tokenizer = processor.tokenizer
         self._seen = SeenPicture(processor)
-        self._kept: OrderedDict[tuple[str, int], Picture] = OrderedDict()
-        self._budget = kept_bytes
+        self._shelf = Shelf(lambda file: self._process(_opened(file)), kept_bytes)
         # The same question is asked with several answers, and rendering a chat template costs more than reading one.
         self._prompt = lru_cache(maxsize=PROMPTS_KEPT)(self._fresh_prompt)
 
@@ -125,10 +124,8 @@ class Encoder:
             batch["labels"][number, at + row.start : here.stop] = tokens[row.start :]
             for name, values in row.kinds.items():
                 batch[name][number, here] = values
-        pictures = [row.picture for row in rows if row.picture is not None]
-        for key in pictures[0].tensors if pictures else ():
-            batch[key] = joined([picture.tensors[key] for picture in pictures])
-        return batch
+        pictures = [row.picture.tensors for row in rows if row.picture is not None]
+        return batch | {key: joined([one[key] for one in pictures]) for key in (pictures[0] if pictures else ())}
 
     def decode(self, ids: Sequence[int] | torch.Tensor) -> str:
         """The ids as text, special tokens left out. A NUL, which PostgreSQL keeps in no text, becomes U+FFFD."""
@@ -212,14 +209,7 @@ class Encoder:
     def _picture(self, image: Path | Image.Image) -> Picture:
         if isinstance(image, Image.Image):
             return self._process(image)
-        key = (str(image), image.stat().st_mtime_ns if image.is_file() else 0)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        else:
-            self._kept[key] = self._process(_opened(image))
-            while len(self._kept) > 1 and sum(kept.bytes for kept in self._kept.values()) > self._budget:
-                self._kept.popitem(last=False)
-        return self._kept[key]
+        return self._shelf.picture(image)
 
     def _process(self, image: Image.Image) -> Picture:
         text = self._chat("?", True) if self._templated else self.processor.image_token + "?"

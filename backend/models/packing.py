@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -22,7 +22,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 
 from backend.models.encoding import CROSS, IGNORED, SEGMENTS, Encoded, joined
-from backend.models.picture import Picture
+from backend.models.picture import Picture, Tensors
 from backend.models.positions import first_positions
 from backend.models.trial import Way, gives_the_same
 
@@ -44,14 +44,19 @@ Forward = Callable[[Mapping[str, Any], Sequence[Picture]], Tensor]
 
 @dataclass(frozen=True)
 class Shown:
-    """The picture of each row of a batch, None where it has none; `tokens` are the ids in whose places they stand."""
+    """The picture of each row of a batch, None where it has none; `tokens` are the ids in whose places they stand.
+
+    The pictures' tensors are `held` for as long as the batch is there, so that none is made twice for it.
+    """
 
     pictures: tuple[Picture | None, ...]
     tokens: frozenset[int]
+    held: tuple[Tensors, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def by(cls, rows: Sequence[Encoded], tokens: frozenset[int]) -> Shown:
-        return cls(tuple(row.picture for row in rows), tokens)
+        pictures = tuple(row.picture for row in rows)
+        return cls(pictures, tokens, tuple(picture.tensors for picture in pictures if picture is not None))
 
     def of(self, rows: Sequence[int]) -> Shown:
         return Shown(tuple(self.pictures[row] for row in rows), self.tokens)
@@ -159,16 +164,16 @@ def read_by_length(batch: Mapping[str, Tensor], shown: Shown, columns: Tensor, f
 
 def pixels(pictures: Sequence[Picture], batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The pictures' tensors as the batch holds them: joined, on its device, in its precision."""
-    keys = pictures[0].tensors if pictures else ()
+    seen = [picture.tensors for picture in pictures]
     return {
-        key: joined([picture.tensors[key] for picture in pictures]).to(batch[key].device, batch[key].dtype)
-        for key in keys
+        key: joined([one[key] for one in seen]).to(batch[key].device, batch[key].dtype)
+        for key in (seen[0] if seen else ())
     }
 
 
 def by_token(batch: Mapping[str, Tensor], shown: Shown) -> dict[str, Tensor]:
     """What of a batch is no picture's, labels apart: ids, mask, and what the family says of each token."""
-    theirs = {key for picture in shown.pictures if picture is not None for key in picture.tensors}
+    theirs = {key for picture in shown.pictures if picture is not None for key in picture.layout.made}
     return {key: value for key, value in batch.items() if key not in {*theirs, "labels"}}
 
 

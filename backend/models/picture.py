@@ -33,16 +33,26 @@ class Layout:
     made: Mapping[str, Any] = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """What a processor made of one picture: the tensors that the model is given, and how it lies in the text."""
-
-    tensors: dict[str, torch.Tensor]
-    layout: Layout
+class Tensors(dict[str, torch.Tensor]):
+    """What a model is given of one picture, by name."""
 
     @property
     def bytes(self) -> int:
-        return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors.values())
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.values())
+
+
+class Picture:
+    """What a processor made of one picture: the tensors that the model is given, and how it lies in the text.
+
+    Equal to itself alone: who has the same one shows the same picture.
+    """
+
+    def __init__(self, tensors: Mapping[str, torch.Tensor], layout: Layout) -> None:
+        self._tensors, self.layout = Tensors(tensors), layout
+
+    @property
+    def tensors(self) -> Tensors:
+        return self._tensors
 
 
 class SeenPicture:
@@ -57,7 +67,7 @@ class SeenPicture:
         """`text` is any text with a place for the picture."""
         self._again.made = None
         made = self._read(text, image)
-        of_picture = self._again.first
+        of_picture, self._again.first = self._again.first, {}
         said = tuple(sorted(key for key in made if key not in of_picture and key not in OF_TEXT))
         light = {key: _light(value) for key, value in of_picture.items()}
         layout = Layout((said, *((key, _mark(value)) for key, value in sorted(light.items()))), said, light)

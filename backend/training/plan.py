@@ -73,7 +73,7 @@ def _dealt(
 
 
 class EncodedItems(Sequence[Encoded]):
-    """Items as tensors, each encoded when it is first asked for and kept."""
+    """Items as tokens, each encoded when it is first asked for and kept; of its picture only where to fetch it."""
 
     def __init__(self, encoder: Encoder, items: Sequence[Item]) -> None:
         self._encoder, self._items = encoder, items
@@ -105,8 +105,8 @@ def labelled(encoder: Encoder, rows: Sequence[Encoded], labels: Labels = "answer
     The first token has nothing before it to be predicted from; a picture's tokens and padding are never labels. The
     batch says what its rows show, so that questions about one picture can be read together.
     """
-    batch: dict[str, Any] = encoder.collate(rows)
-    batch[SHOWN] = Shown.by(rows, encoder.image_tokens)
+    shown = Shown.by(rows, encoder.image_tokens)
+    batch: dict[str, Any] = {**encoder.collate(rows), SHOWN: shown}
     if labels == "full":
         for number, row in enumerate(rows):
             tokens = torch.tensor(row.ids)

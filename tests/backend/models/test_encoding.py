@@ -12,6 +12,7 @@ from backend.benchmarks.demo import DemoBenchmark
 from backend.benchmarks.item import BadRequest
 from backend.models.encoding import IGNORED, AnswerCut, Encoder
 from backend.models.loading import load
+from backend.models.picture import Picture
 from backend.runs.process import sentence
 
 CPU = torch.device("cpu")
@@ -98,7 +99,7 @@ def test_pictures_of_different_sizes_are_filled_up_with_zeros(encoder: Encoder, 
     row = encoder.encode("Who?", "x", world.people()[0].picture)
     assert row.picture is not None
     pixels = row.picture.tensors["pixel_values"]
-    cut = replace(row, picture=replace(row.picture, tensors={"pixel_values": pixels[:, :, :40, :30]}))
+    cut = replace(row, picture=Picture({"pixel_values": pixels[:, :, :40, :30]}, row.picture.layout))
     both = encoder.collate([row, cut])["pixel_values"]
     assert torch.equal(both[:1], pixels) and torch.equal(both[1:, :, :40, :30], pixels[:, :, :40, :30])
     assert not both[1, :, 40:].any() and not both[1, :, :, 30:].any()
@@ -151,7 +152,7 @@ def test_kept_pictures_stay_within_their_budget(demo_folder: Path, world: DemoBe
     small = Encoder(load(demo_folder, device=CPU).processor, kept_bytes=60_000)
     for person in world.people()[:5]:
         small.encode("Who?", "x", person.picture)
-    assert len(small._kept) == 1  # one picture is 3 * 64 * 64 * 4 = 49 152 bytes
+    assert len(small._shelf) == 1  # one picture is 3 * 64 * 64 * 4 = 49 152 bytes
 
 
 def test_any_text_can_be_asked(encoder: Encoder) -> None:

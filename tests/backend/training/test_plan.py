@@ -1,17 +1,23 @@
 """The plan of batches: everything is seen, nothing twice in a pass, and the seed alone decides."""
 
+import gc
+import os
+import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
+from weakref import ref
 
 import pytest
 import torch
 
 from backend.benchmarks.demo import DemoBenchmark
+from backend.benchmarks.item import BadRequest, Item
 from backend.models.encoding import IGNORED, Encoded, Encoder
 from backend.models.loading import load
-from backend.models.packing import SHOWN
+from backend.models.packing import SHOWN, packs_of, pixels
 from backend.objectives.schedule import Turns
-from backend.training.plan import PairedPlan, SecondAnswers, collator, labelled
+from backend.training.plan import EncodedItems, PairedPlan, SecondAnswers, collator, labelled
 
 
 def test_a_plan_is_a_matter_of_its_seed_alone() -> None:
@@ -82,3 +88,63 @@ def test_a_batch_carries_the_second_answers_and_kept_sums_of_its_own_items(
     ] * 4
     assert len(batch["retain"]["input_ids"]) == 1
     assert "forget" not in collate([(None, 2)]) and "other" not in collate([(None, 2)])
+
+
+# -- pictures beyond the budget --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(demo_folder: Path) -> Encoder:
+    """Keeps the tensors of one picture."""
+    return Encoder(load(demo_folder, device=torch.device("cpu")).processor, kept_bytes=1)
+
+
+def two_pictures(world: DemoBenchmark) -> list[Item]:
+    """Questions about one picture, another, and the first again."""
+    first, second = ([item for item in world.training_items((who,)) if item.image][:2] for who in ("p01", "p02"))
+    assert first[0].image == first[1].image
+    return [first[0], second[0], first[1]]
+
+
+def test_a_picture_that_was_let_go_is_the_same_picture_when_it_is_shown_again(
+    encoder: Encoder, small: Encoder, world: DemoBenchmark
+) -> None:
+    items = two_pictures(world)
+    rows, batch = EncodedItems(small, items), labelled(encoder, [*EncodedItems(encoder, items)])
+    held = [rows[at].picture for at in range(3)]
+    assert held[0] is held[2] is not held[1]
+    found = labelled(small, [*rows])
+    packs = packs_of(found, found[SHOWN])
+    assert sorted(pack.rows for pack in packs) == [(0, 2), (1,)]
+    assert all(torch.equal(found[name], batch[name]) for name in batch if name != SHOWN)
+
+
+def test_items_hold_no_pixels_beyond_the_budget_and_a_batch_makes_none_twice(
+    small: Encoder, world: DemoBenchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = EncodedItems(small, two_pictures(world))
+    looked: list[Any] = []
+    look = small._process
+    monkeypatch.setattr(small, "_process", lambda image: (looked.append(image), look(image))[1])
+    batch = labelled(small, [*rows])
+    assert len(looked) == 4, "each to lay it in its text, and each once for the batch, though two rows show the first"
+    pixels(batch[SHOWN].pictures, batch)
+    assert len(looked) == 4, "the batch holds them"
+    alive = [ref(picture.tensors["pixel_values"]) for picture in batch[SHOWN].pictures]
+    del batch
+    gc.collect()
+    assert sum(one() is not None for one in alive) == 2, "the last row's, which is the first row's too"
+
+
+def test_a_picture_that_was_changed_while_it_was_in_use_is_not_taken_for_the_first(
+    small: Encoder, world: DemoBenchmark, tmp_path: Path
+) -> None:
+    one, other = (tmp_path / name for name in ("one.jpg", "other.jpg"))
+    for file, person in zip((one, other), world.people(), strict=False):
+        shutil.copy(person.picture, file)
+    row = small.encode("Who?", "Ada", one)
+    small.encode("Who?", "Ada", other)
+    os.utime(one, ns=(1, 1))
+    with pytest.raises(BadRequest, match="was changed or taken away while it was in use"):
+        labelled(small, [row])
+    assert small.encode("Who?", "Ada", one).picture is not row.picture
