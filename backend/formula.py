@@ -58,7 +58,7 @@ SYMBOLS: dict[str, str] = {
     "satimp_beta2": "β₂",
     "pdu_epsilon": "ε",
     "pdu_rate": "η",
-    "pdu_warmup": "warm-up steps",
+    "pdu_warmup": "warm-up share",
     "mismatch_count": "answers of others",
     "mismatch_weight": "w",
     "refusal_weight": "u",

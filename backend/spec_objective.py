@@ -224,12 +224,12 @@ class Objective(Spec):
         title="η · PDU",
         description="How fast the multiplier follows the retain loss, a step. Usual: 1.",
     )
-    pdu_warmup: int = Field(
-        0,
+    pdu_warmup: float = Field(
+        0.0,
         ge=0,
-        le=1_000_000,
+        lt=1,
         title="Warm-up · PDU",
-        description="Steps before the multiplier starts to move. TOFU: 5 epochs.",
+        description="Share of the steps before the multiplier starts to move. TOFU: 5 epochs of 10.",
     )
     mismatch_count: int = Field(
         5,

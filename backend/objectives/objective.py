@@ -97,7 +97,7 @@ class ObjectiveLoss:
     `forget_mask` holds, by parameter name, what the gradient of the forget term is multiplied with, and under SalUn
     that of every term, as in its code; a parameter that is not in it moves freely. `turns` say which terms a step has.
     `second` is the kind of second answer that is needed.
-    `reference` is the model that π_ref is, where that is not the model as it was.
+    `steps` are the whole run's. `reference` is the model that π_ref is, where that is not the model as it was.
     """
 
     def __init__(
@@ -106,6 +106,7 @@ class ObjectiveLoss:
         model: nn.Module,
         *,
         seed: int = 0,
+        steps: int = 0,
         turns: Turns | None = None,
         forget_mask: Mapping[str, Tensor] | None = None,
         reference: nn.Module | None = None,
@@ -121,7 +122,7 @@ class ObjectiveLoss:
         self.second: SecondAnswer = self._forget.other if self._forget is not None else ""
         retain_hidden = self._retain is not None and "hidden" in self._retain.needs
         self.reference = Reference(model, self._needs("reference") or retain_hidden, given=reference)
-        self.dual = Dual(spec) if self.needs_forget and spec.forget == "pdu" else None
+        self.dual = Dual(spec, steps) if self.needs_forget and spec.forget == "pdu" else None
         self._blocks = blocks_to(model, spec.layer) if self._needs("hidden") else None
         self._reference_blocks = blocks_to(self.reference.module, spec.layer) if retain_hidden else None
         self._weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}

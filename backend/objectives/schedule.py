@@ -43,13 +43,15 @@ class Turns:
 
 
 class Dual:
-    """PDU's multiplier: λ ← max(0, λ + η (L_r − ε)) after each step, from α (arXiv 2506.05314)."""
+    """PDU's multiplier: λ ← max(0, λ + η (L_r − ε)) after each step, from α (arXiv 2506.05314), once its share of the
+    run's `steps` is over."""
 
-    def __init__(self, spec: Objective) -> None:
+    def __init__(self, spec: Objective, steps: int = 0) -> None:
         self.value = spec.retain_weight
         self._spec = spec
+        self._warmup = round(spec.pdu_warmup * steps)
 
     def follow(self, step: int, retain_loss: float) -> None:
         """`step` is how many are done, `retain_loss` the mean of the last one."""
-        if step > self._spec.pdu_warmup:
+        if step > self._warmup:
             self.value = max(0.0, self.value + self._spec.pdu_rate * (retain_loss - self._spec.pdu_epsilon))

@@ -162,6 +162,7 @@ def _optimise(
         lesson.objective,
         model,
         seed=training.seed,
+        steps=training.steps,
         turns=turns,
         forget_mask=mask,
         reference=named_reference(job, spec, opened, precision=_weights_precision(training), device=device),

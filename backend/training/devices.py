@@ -48,3 +48,16 @@ def agreed(word: str, words: Sequence[str], device: torch.device) -> str:
     place = torch.tensor(words.index(word), device=device)
     distributed.broadcast(place, src=0)
     return words[int(place)]
+
+
+def gathered(content: bytes, device: torch.device) -> list[bytes]:
+    """What each device has, in their order, on every device."""
+    own = torch.frombuffer(bytearray(content), dtype=torch.uint8).to(device)
+    sizes = [torch.zeros(1, dtype=torch.long, device=device) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(sizes, torch.tensor([len(own)], device=device))
+    longest = max(int(size) for size in sizes)
+    padded = torch.zeros(longest, dtype=torch.uint8, device=device)
+    padded[: len(own)] = own
+    found = [torch.zeros_like(padded) for _ in sizes]
+    distributed.all_gather(found, padded)
+    return [one[: int(size)].cpu().numpy().tobytes() for one, size in zip(found, sizes, strict=True)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,8 +29,8 @@ from transformers import (
 from backend.models.encoding import IGNORED
 from backend.objectives.objective import ObjectiveLoss, Part
 from backend.spec import Training
-from backend.training.devices import agreed, average_gradients, mean_figures, start_alike
-from backend.training.state import load_optimiser, load_random, save_state
+from backend.training.devices import agreed, average_gradients, gathered, mean_figures, start_alike
+from backend.training.state import load_optimiser, load_random, random_state, save_state
 
 Write = Callable[[Path], None]
 OBJECTIVE = "objective.json"
@@ -139,11 +139,11 @@ class LetheTrainer(Trainer):
         found["learning_rate"] = float(self._get_learning_rate())
         return found
 
-    def write_checkpoint(self, folder: Path) -> None:
-        """Weights (or adapter), optimiser, scheduler, random state, the objective's state, the Trainer's counters."""
+    def write_checkpoint(self, folder: Path, random_states: Sequence[bytes] = ()) -> None:
+        """Weights (or adapter), optimiser, scheduler, random states, the objective's state, the Trainer's counters."""
         unwrapped: PreTrainedModel = self.accelerator.unwrap_model(self.model_wrapped or self.model)
         unwrapped.save_pretrained(folder)
-        save_state(folder, _plain(self.optimizer), self.lr_scheduler)
+        save_state(folder, _plain(self.optimizer), self.lr_scheduler, random_states)
         (folder / OBJECTIVE).write_text(json.dumps(self.objective.state()))
         self.state.save_to_json(str(folder / "trainer_state.json"))
 
@@ -173,8 +173,9 @@ class LetheTrainer(Trainer):
         return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        states = gathered(random_state(), self.args.device) if self.several else [random_state()]
         if self.accelerator.is_main_process:
-            self.watcher.save(self.state.global_step, self.write_checkpoint)
+            self.watcher.save(self.state.global_step, partial(self.write_checkpoint, random_states=states))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Nothing to do: the run loads the weights of the checkpoint before it makes the trainer."""
@@ -186,7 +187,7 @@ class LetheTrainer(Trainer):
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
-            load_random(Path(checkpoint))
+            load_random(Path(checkpoint), self.accelerator.process_index)
 
     def _load_callback_state(self) -> None:
         """Our one callback keeps no state."""

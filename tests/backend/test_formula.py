@@ -54,7 +54,7 @@ def test_an_objective_writes_itself(chosen: dict[str, Any], symbolic: str, writt
         ({"forget": "none", "beta": 0.4}, ""),
         (
             {"forget": "pdu", "retain_weight": 50},
-            "ε = 0.3, η = 1, warm-up steps = 0, α_t ← max(0, α_t + η (CE − ε)) from 50",
+            "ε = 0.3, η = 1, warm-up share = 0, α_t ← max(0, α_t + η (CE − ε)) from 50",
         ),
     ],
 )

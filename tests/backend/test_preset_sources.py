@@ -83,7 +83,11 @@ TERMS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
         "satimp", "ce", "2505.11953",
         {"forget_weight": 0.1, "retain_weight": 1, "satimp_beta1": 5, "satimp_beta2": 1},
     ),
-    "pdu": ("pdu", "ce", "2506.05314", {"forget_weight": 1, "retain_weight": 50, "pdu_epsilon": 0.3, "pdu_rate": 1}),
+    # open-unlearning's script for TOFU: preference 100, step 5, ε 0.3, warm-up 5 epochs of 10
+    "pdu": (
+        "pdu", "ce", "2506.05314",
+        {"forget_weight": 1, "retain_weight": 100, "pdu_epsilon": 0.3, "pdu_rate": 5, "pdu_warmup": 5 / 10},
+    ),
     # ME+GD's me_gd.sh
     "entropy": ("entropy", "ce", "2410.08109", {"forget_weight": 0.1, "retain_weight": 1}),
     "task_vector": ("learn", "none", "2212.04089", ALONE | {"negation": 1}),
@@ -106,7 +110,7 @@ USUAL = {
     "kl_direction": "from_reference",
     "reference": "start",
 }
-UNSAID = {"layer", "mask_samples", "mask_batch", "pdu_warmup"}
+UNSAID = {"layer", "mask_samples", "mask_batch"}
 """What the sources leave open, or count in other units."""
 
 EDITED = {

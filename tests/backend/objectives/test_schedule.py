@@ -38,7 +38,7 @@ def test_turns_go_by_the_step_alone(settings: dict[str, Any], order: str) -> Non
 
 
 def test_the_multiplier_follows_the_retain_loss_and_never_falls_below_nothing() -> None:
-    dual = Dual(Objective(forget="pdu", retain_weight=2, pdu_epsilon=0.5, pdu_rate=4, pdu_warmup=1))
+    dual = Dual(Objective(forget="pdu", retain_weight=2, pdu_epsilon=0.5, pdu_rate=4, pdu_warmup=0.25), steps=4)
     seen = []
     for step, retain_loss in enumerate([9.0, 1.0, 0.25, 0.0, 0.0], start=1):
         dual.follow(step, retain_loss)

@@ -68,6 +68,8 @@ def test_two_devices_make_the_steps_of_one_stop_together_go_on_and_end_together(
     stopped_at = checkpoints.latest(engine, both.id, home=home)
     assert stopped_at is not None and 0 < stopped_at.step < STEPS
     assert not follower.is_running()
+    kept = checkpoints.verify(home, stopped_at).glob("random.*")
+    assert sorted(path.name for path in kept) == ["random.0.safetensors", "random.1.safetensors"]
     runs.resume(engine, both.id)
 
     one, two = ended(engine, alone), ended(engine, both)

@@ -76,6 +76,12 @@ def test_a_run_of_each_forget_term_ends_and_moves_nothing_but_the_adapter(
     assert checkpoints.get(engine, run.output_checkpoint_id).kind == "adapter"
 
 
+def test_pdus_multiplier_stands_for_its_share_of_the_runs_steps(engine: Engine, home: Path) -> None:
+    run = unlearned(engine, home, Objective(forget="pdu", retain_weight=2, pdu_warmup=0.34))
+    first, second, third = (value for _, value in metric_points.curve(engine, run.id)["dual"])
+    assert first == second == 2 != third, "a third of three steps is one, after which it has not moved"
+
+
 @pytest.mark.parametrize(
     "objective",
     [
