@@ -23,6 +23,8 @@ HALF = 0.5
 CHANCE = 0.05
 """How often the best of attacks that change nothing may pass for one that works."""
 FEWEST_RUNS = 5
+FORGOT = 0.05
+"""A run that lost less of its forget set than this has forgotten nothing."""
 DRAWS = 2000
 
 
@@ -86,11 +88,17 @@ def _lost(case: Case, item_set: str) -> float | None:
 
 
 def correlated(cases: Sequence[Case]) -> tuple[Verdict, str]:
-    """Pearson's r of the two losses over runs, with a bootstrap over runs."""
-    pairs = [(_lost(case, "forget"), _lost(case, "retain")) for case in cases]
-    known = np.array([pair for pair in pairs if None not in pair], dtype=float)
+    """Pearson's r of the two losses over runs that forgot something, with a bootstrap over runs; runs that differ in
+    their seed alone are one. A run that lost nothing of either would only draw the line through the origin."""
+    by_settings: dict[str, list[tuple[float, float]]] = {}
+    for case in cases:
+        forget, retain = _lost(case, "forget"), _lost(case, "retain")
+        if forget is not None and retain is not None:
+            by_settings.setdefault(_but(case, "training", ("seed",)), []).append((forget, retain))
+    folded = [np.mean(pairs, axis=0) for pairs in by_settings.values()]
+    known = np.array([pair for pair in folded if pair[0] >= FORGOT], dtype=float)
     if len(known) < FEWEST_RUNS:
-        return "cannot tell", f"needs {FEWEST_RUNS} scored runs, there are {len(known)}"
+        return "cannot tell", f"needs {FEWEST_RUNS} scored runs that forgot something, there are {len(known)}"
     if (known.std(axis=0) < 1e-9).any():
         return "cannot tell", f"all {len(known)} runs lost the same, so nothing can go together"
     value = float(np.corrcoef(known.T)[0, 1])

@@ -147,18 +147,26 @@ def test_a_majority_of_those_that_could_speak_is_needed_and_all_are_counted() ->
 
 def test_collapse_is_a_correlation_over_runs() -> None:
     together = [
-        case(f"r{at}", forget=(1 - lost, 1 - lost), retain=1 - lost / 2)
-        for at, lost in enumerate((0, 0.2, 0.5, 0.8, 0.9, 1))
+        case(f"r{at}", forget=(1 - lost, 1 - lost), retain=1 - lost / 2, beta=at)
+        for at, lost in enumerate((0.1, 0.2, 0.5, 0.8, 0.9, 1))
     ]
     finding = found("collapse", *together)
     assert finding.verdict == "supported" and finding.words == "r = 1.00 (1.00 to 1.00), 6 runs"
     assert found("collapse", *together[:4]).verdict == "cannot tell"
-    apart = [case(f"r{at}", forget=(1 - lost,) * 2, retain=kept) for at, (lost, kept) in enumerate(
+    apart = [case(f"r{at}", forget=(1 - lost,) * 2, retain=kept, beta=at) for at, (lost, kept) in enumerate(
         [(0.1, 0.2), (0.3, 0.4), (0.5, 0.6), (0.7, 0.8), (0.9, 1.0), (0.2, 0.3), (0.8, 0.9)]
     )]  # fmt: skip
     assert found("collapse", *apart).verdict == "not supported"
-    same = [case(f"r{at}") for at in range(6)]
+    same = [case(f"r{at}", beta=at) for at in range(6)]
     assert "lost the same" in found("collapse", *same).words
+
+
+def test_runs_that_forgot_nothing_and_seeds_of_one_setting_make_no_correlation() -> None:
+    idle = [case(f"i{at}", forget=(1.0, 1.0), retain=1.0, beta=at) for at in range(6)]
+    finding = found("collapse", *idle, case("a", forget=(0.1, 0.1), retain=0.1, beta=10))
+    assert finding.verdict == "cannot tell" and finding.words.endswith("that forgot something, there are 1")
+    seeds = [case(f"s{at}", forget=(at / 10, at / 10), retain=at / 10) for at in range(6)]
+    assert found("collapse", *seeds).words.endswith("there are 1"), "they differ in nothing but their seed"
 
 
 @pytest.mark.parametrize(
