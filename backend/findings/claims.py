@@ -270,8 +270,8 @@ CLAIMS: tuple[Claim, ...] = (
         "collapse",
         "Forgetting is collapse in disguise",
         f"{OFFSIDE} 2",
-        "Over runs that forgot something, seeds of one setting being one, what is lost of the forget set and of the retain "
-        "set goes together: r above 0 with its interval.",
+        "Over runs that forgot something, seeds of one setting being one, what is lost of the forget set and of the "
+        "retain set goes together: r above 0 with its interval.",
         f"needs {FEWEST_RUNS} scored runs that forgot something and whose original is known",
         forgetting_against_keeping,
         weigh=correlated,
