@@ -36,11 +36,8 @@ def crossed(lab: Lab, run: Run, units: Sequence[AttackUnit]) -> Markup:
     found = _plain(units)
     if "unlearned" not in found:
         return Markup("")
-    rows = [(parts.identity("unlearned", FORGOTTEN[_modality(run)]), *_cells(found["unlearned"]))]
-    rows += [
-        (Markup("{} {}").format(parts.identity("unlearned", FORGOTTEN[_modality(other)]), _link(other)), *_cells(told))
-        for other, told in _others(lab, run)
-    ]
+    rows = [(_unlearned(run), *_cells(found["unlearned"]))]
+    rows += [(_unlearned(other, _link(other)), *_cells(told)) for other, told in _others(lab, run)]
     rows += [(parts.identity(role), *_cells(found[role])) for role in ("original", "control") if role in found]
     return parts.table(["", "Asked with picture", "Asked as text"], rows, label="leak by modality")
 
@@ -81,6 +78,12 @@ def _method(lab: Lab, run: Run) -> Any:
         return None
 
 
+def _unlearned(run: Run, link: object = "") -> Markup:
+    return Markup('{}<small class="lethe-note">{}</small>').format(
+        parts.identity("unlearned"), parts.joined([FORGOTTEN[_modality(run)], link])
+    )
+
+
 def _link(run: Run) -> Markup:
     return Markup('<a class="lethe-link" href="/attack?run={}">{}</a>').format(run.id, run.name)
 
@@ -93,4 +96,4 @@ def _cell(tally: Mapping[str, Sequence[float]]) -> Markup:
     asked = sum(int(count) for _, count in tally.values())
     if not asked:
         return parts.NOTHING
-    return Markup('{} <small class="lethe-muted">n {}</small>').format(parts.rate(*share_over_people(tally)), asked)
+    return Markup('{}<small class="lethe-note">n {}</small>').format(parts.rate(*share_over_people(tally)), asked)

@@ -18,6 +18,7 @@ CSS = """
   text-align: left; cursor: pointer; }
 .lethe-press:hover { text-decoration: underline; }
 .lethe-note { display: block; color: var(--lethe-grey); font-size: 12px; line-height: 1.35; max-width: 46ch; }
+.lethe-attacks details > summary { color: var(--lethe-grey); font-size: 13px; cursor: pointer; padding: 10px 8px; }
 .lethe-faint { color: var(--lethe-warn); }
 .lethe-verdict { font-size: 16px; margin: 0 0 4px; }
 .lethe-strip { display: block; overflow: visible; }

@@ -149,7 +149,7 @@ def _recovered(row: Mapping[str, Any]) -> str:
     share = f"{100 * row['recovery']:.0f} %" if row["recovery"] > 0 else "nothing"
     chance = f", p {figure(row['chance'], 3)} over {row['tried']} tried" if row["chance"] is not None else ""
     back = f"{row['title']}{where}: {share} came back{control}{chance}"
-    return f"{back}; half of it after {half:g} steps" if half is not None else back
+    return f"{back}; half of it after {half:.3g} steps" if half is not None else back
 
 
 def visual_rumours(cases: Sequence[Case]) -> Iterator[Witness]:
