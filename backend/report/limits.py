@@ -15,6 +15,7 @@ from storage.tables import ENDED
 
 FEW_PEOPLE = 10
 """An interval over fewer people than this is itself uncertain."""
+NEEDS_GOLD = "needs a retain-only model"
 FLAGS = {
     "collapsed": "the answers are no longer language, so a low accuracy there is damage and not forgetting",
     "below the collapse line": "accuracy on the retain set is under .4 on average, so the model is damaged",
@@ -46,19 +47,25 @@ def _scores(one: Gathered) -> Iterator[str]:
         yield "Nothing was scored, so nothing can be said of what this model knows."
         return
     worn: dict[str, set[str]] = defaultdict(set)
-    missing: dict[str, set[str]] = defaultdict(set)
+    missing: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    measured = {score["metric"] for score in one.scores if score["value"] is not None}
     for score in one.scores:
         where = f"{score['set']} · {score['task']}"
         for flag in score["flags"]:
             if score["value"] is None:
-                missing[str(flag)].add(score["metric"])
+                missing[str(flag)][score["metric"]].add(str(score["set"]))
             else:
                 worn[str(flag)].add(where)
     for flag, places in worn.items():
         words = f": {FLAGS[flag]}" if flag in FLAGS else ""
         yield f"⚠ {flag} in {', '.join(sorted(places))}{words}."
     for flag, metrics in missing.items():
-        yield f"Not measured: {', '.join(sorted(metrics))} ({flag})."
+        named = [
+            f"{metric} on {', '.join(sorted(sets))}" if metric in measured else metric
+            for metric, sets in sorted(metrics.items())
+        ]
+        why = f"{flag}, and none was scored when this was" if flag == NEEDS_GOLD and one.accuracies_of("gold") else flag
+        yield f"Not measured: {'; '.join(named)} ({why})."
 
 
 def _yardsticks(one: Gathered) -> Iterator[str]:
@@ -101,9 +108,13 @@ def _attacks(one: Gathered) -> Iterator[str]:
         yield "No attack was made on this model: what a plain question does not bring out may still be in there."
         return
     tried: set[str] = set()
+    said: dict[str, list[str]] = defaultdict(list)
     for attacked in one.attacked:
-        yield from _of_attack(attacked)
+        for sentence in _of_attack(attacked):
+            said[sentence].append(attacked.run.name)
         tried |= {row["name"] for row in attacked.rows if row["unlearned"] is not None}
+    for sentence, names in said.items():
+        yield sentence if len(names) == len(one.attacked) else f"In {_list(names)}: {sentence}"
     untried = [info.title for name, info in KNOWN.items() if name not in tried]
     if untried:
         yield f"Attacks that were not tried: {', '.join(untried)}."

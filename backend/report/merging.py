@@ -21,5 +21,7 @@ def merger(engine: Engine, home: Path, precision: str) -> Merge:
         )
         opened.model.save_pretrained(folder)
         opened.processor.save_pretrained(folder)
+        for file in folder.iterdir():
+            file.chmod(0o644)  # weights come readable to their owner alone, the rest to everybody
 
     return merge

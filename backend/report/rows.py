@@ -73,8 +73,18 @@ def _answers(engine: Engine, chosen: Sequence[Run]) -> Iterator[Row]:
             }
 
 
-def _attacks(engine: Engine, chosen: Sequence[Run]) -> Iterator[Row]:
+def _attack_runs(engine: Engine, chosen: Sequence[Run]) -> Iterator[Run]:
+    """Attack runs as they are; of a run that made a model, the attack runs on it."""
+    every = runs.listing(engine, kind="attack", order="oldest", limit=10_000)
     for run in chosen:
+        if run.kind == "attack":
+            yield run
+        elif run.output_checkpoint_id is not None:
+            yield from (one for one in every if one.parent_checkpoint_id == run.output_checkpoint_id)
+
+
+def _attacks(engine: Engine, chosen: Sequence[Run]) -> Iterator[Row]:
+    for run in _attack_runs(engine, chosen):
         for place, row in enumerate(attack_report(engine, run.id), start=1):
             for point in row["curve"]:
                 kept = {name: point[name] for name in ATTACKS.columns if name in point}
@@ -87,7 +97,7 @@ def _attacks(engine: Engine, chosen: Sequence[Run]) -> Iterator[Row]:
 
 
 def _transcripts(engine: Engine, chosen: Sequence[Run]) -> Iterator[Row]:
-    for run in chosen:
+    for run in _attack_runs(engine, chosen):
         for one in _pages(partial(attacks.transcripts, engine, run.id, limit=AT_ONCE)):
             yield transcript_row(run, one)
 

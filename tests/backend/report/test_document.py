@@ -123,7 +123,7 @@ def test_spec_versions_and_hashes_are_there(html: str, filled: Filled) -> None:
 def test_what_it_does_not_show_is_said(filled: Filled) -> None:
     said = limits(gather(filled.engine, filled.home, filled.npo.id))
     assert any("⚠ collapsed in retain · generation" in one for one in said)
-    assert "Not measured: gold_auc_loss (needs a retain-only model)." in said
+    assert "Not measured: gold_auc_loss (needs a retain-only model, and none was scored when this was)." in said
     assert any(one.startswith("Small n: the figures on forget, retain rest on 4 people") for one in said)
     assert any("What the original knew was not checked" in one for one in said)
     assert "Few-shot was not made: nobody is left to take examples from." in said or any(

@@ -46,8 +46,14 @@ def test_a_row_is_the_labs_own(filled: Filled) -> None:
     assert len(table_rows(filled.engine, "transcripts", [filled.attack.id])) == 10
 
 
+def test_the_attacks_of_a_model_are_those_of_the_attack_runs_on_it(filled: Filled) -> None:
+    for name in ("attacks", "transcripts"):
+        own, of_model = (table_rows(filled.engine, name, [run.id]) for run in (filled.attack, filled.npo))
+        assert own and of_model == own
+
+
 def test_an_empty_table_keeps_its_columns_and_their_types(filled: Filled) -> None:
-    rows = table_rows(filled.engine, "transcripts", [filled.npo.id])
+    rows = table_rows(filled.engine, "transcripts", [filled.vanilla.id])
     frame = pd.read_parquet(io.BytesIO(table_bytes("transcripts", rows, "parquet")))
     assert rows == [] and list(frame.columns) == list(TABLES["transcripts"].columns)
     assert str(frame["strength"].dtype) == "float64"
