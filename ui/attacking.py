@@ -16,9 +16,10 @@ from backend.queueing import CannotQueue, attack_values, queue
 from backend.reports import gold_run, original_model
 from backend.spec import AttackSpec, faults
 from backend.suites import BUILT_IN, FAMILIES, KNOWN, PLAIN, BadSuite, Suite, chosen, saved
-from storage import runs
+from storage import estimates, runs
 from storage.errors import NotFound
 from storage.tables import Run
+from ui import parts
 from ui.context import Lab
 from ui.origins import model_choices
 
@@ -105,7 +106,19 @@ def _words(lab: Lab, about: Run, spec: AttackSpec, members: Suite) -> str:
         against += ["the gold model" if ready and spec.control != "holdout" else "held-out people"]
     tried = f"{attacks} attacks" if attacks == units else f"{attacks} attacks at {units} strengths"
     models = " and ".join([", ".join(against[:-1])] * bool(against[:-1]) + against[-1:])
-    return f"{whole}{tried} on {models}, up to {spec.items} questions of each modality."
+    asked = f"{whole}{tried} on {models}, up to {spec.items} questions of each modality."
+    return f"{asked} {_time(lab, spec, units * len(against))}"
+
+
+def _time(lab: Lab, spec: AttackSpec, steps: int) -> str:
+    """About how long it takes, by runs like it; what is taken over from earlier runs makes it shorter."""
+    like = {field: getattr(spec, field) for field in ("benchmark", "suite", "items")}
+    found = estimates.seconds_per_step(lab.engine, "attack", like)
+    if found is None:
+        return "How long it takes is not known: no run like it has ended here."
+    seconds, runs_alike = found
+    ended = "one run" if runs_alike == 1 else f"{runs_alike} runs"
+    return f"About {parts.duration(seconds * steps)}, by {ended} like it."
 
 
 def _beware(about: Run) -> str:

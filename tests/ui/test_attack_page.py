@@ -11,7 +11,8 @@ import pytest
 from backend.attack_report import reckon, unit_figures
 from backend.benchmarks.demo import DemoBenchmark
 from storage import attacks, runs
-from storage.tables import Checkpoint, Run
+from storage.database import writing
+from storage.tables import Checkpoint, Run, RunState
 from ui import attack_crossed, attack_figures, attack_view, attacking
 from ui.attack_view import Wanted
 from ui.context import Lab
@@ -68,6 +69,19 @@ def test_a_filled_form_says_what_will_be_done(with_demo: Lab, attackable: Run) -
         "python -m backend submit attack 'NPO forget10' --suite quick --attacks roleplay --set items=12 "
         "--set control=none --wait"
     )
+
+
+def test_the_time_is_that_of_runs_like_it(with_demo: Lab, attackable: Run) -> None:
+    form = (attackable.id, "quick", ["roleplay"], 24, "none")
+    assert "How long it takes is not known" in attacking.plan(with_demo, *form).words
+    past = attacking.start(with_demo, attacking.plan(with_demo, *form), "", "once")
+    assert runs.claim(with_demo.engine, "worker", "host", "CPU") is not None
+    with writing(with_demo.engine) as session:
+        row = session.get_one(Run, past.id)
+        row.step = row.steps = 4
+        row.state, row.started_at, row.finished_at = RunState.SUCCEEDED, 100.0, 220.0
+    # two attacks on two models, 30 s a unit
+    assert attacking.plan(with_demo, *form).words.endswith("About 2 min, by one run like it.")
 
 
 def test_an_adapter_is_said_to_be_one(with_demo: Lab, attackable: Run) -> None:
