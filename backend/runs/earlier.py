@@ -31,7 +31,7 @@ LOOKED_THROUGH = 200
 """How many attack runs are looked through, the newest first."""
 TELLING = ("checkpoint", "control_of", "prompt", "made_by")
 """What must be the same of two units for one to stand for the other."""
-CODE = ("attack_prompts", "attacks", "inference", "metrics", "models", "suites")
+CODE = ("attack_prompts", "attacks", "benchmarks", "inference", "metrics", "models", "suites")
 """Where what comes of an attack is decided."""
 
 
