@@ -34,6 +34,10 @@ Ways = Mapping[str, Sequence[tuple[int, float, float]]]
 """By run, (step, x, y) at each evaluation during training."""
 
 
+LEAST_SPAN = 0.25
+"""So much of a rate's scale is always to be seen."""
+
+
 @dataclass(frozen=True)
 class Axis:
     """A scale from `low` to `high`; `backwards` where less is better."""
@@ -44,11 +48,13 @@ class Axis:
 
     @classmethod
     def over(cls, figures: Iterable[Figure], way: str) -> Axis:
-        """Around the figures with their intervals; a rate stays between 0 and 1."""
+        """Around the figures with their intervals; a rate stays between 0 and 1, and figures that all but agree are not
+        drawn as if they lay apart."""
         known = [bound for one in figures for bound in (one.value, one.low, one.high) if bound is not None]
         low, high = min(known, default=0.0), max(known, default=1.0)
         room = max((high - low) * 0.08, 0.03 if high <= 1 else 0.0) or 0.5
         if low >= 0 and high <= 1:
+            room = max(room, (LEAST_SPAN - (high - low)) / 2)
             return cls(max(-0.02, low - room), min(1.02, high + room), way == "↓")
         return cls(low - room, high + room, way == "↓")
 

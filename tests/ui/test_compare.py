@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 
-from backend.comparing.figures import Cell
+from backend.comparing.figures import Cell, Figure
 from backend.comparing.pair import FORGOTTEN, KINDS
 from storage import attacks, metric_points, results, runs
 from storage.database import writing
@@ -155,6 +155,8 @@ def test_the_plane_has_a_link_and_words_for_every_model(lab: Lab, filled: dict[s
 def test_the_better_end_of_an_axis_is_at_the_top_right() -> None:
     forget, retain = Axis(0.0, 1.0, backwards=True), Axis(0.0, 1.0, backwards=False)
     assert (forget.at(0.25), retain.at(0.25)) == (75.0, 25.0)
+    alone = Axis.over([Figure(0.02)], "↓")
+    assert alone.low == -0.02 and 0.12 < alone.high < 0.2, "one rate is not drawn between -.01 and .05"
     assert Axis(0.0, 1.0, False).ticks() == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     assert Axis(-14.0, 3.0, False).ticks() == [-12.5, -10.0, -7.5, -5.0, -2.5, 0.0, 2.5]
 
