@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from backend.reports import ending_of, scores_of, yardsticks
 from backend.spec import KINDS
+from backend.spec_objective import meaningful
 from storage import checkpoints, metric_points, runs
 from storage.errors import NotFound
 from storage.tables import ACTIVE, Checkpoint, Run
@@ -246,9 +247,9 @@ def log_size(lab: Lab, run_id: str) -> int:
 
 
 def spec_pairs(spec: dict[str, Any]) -> list[tuple[str, object]]:
-    """The spec as titles and readable values, in the order of the form."""
+    """The spec as titles and readable values, in the order of the form; without settings that mean nothing in it."""
     model = KINDS.get(str(spec.get("kind")))
-    return _pairs(spec, model)
+    return _pairs(meaningful(spec), model)
 
 
 def _pairs(values: dict[str, Any], model: type[BaseModel] | None) -> list[tuple[str, object]]:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, case, func, select
 from sqlalchemy.orm import aliased
 
+from backend.spec_objective import meaningful
 from storage.database import reading
 from storage.tables import Answer
 
@@ -170,8 +171,8 @@ def answers_of(engine: Engine, run_id: str, items: Sequence[str]) -> dict[str, A
 
 def spec_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """(path, A's value, B's value) where two specs are not the same, in their order; None for one that has no such
-    setting. Equal settings are left out."""
-    one, other = dict(_leaves(a)), dict(_leaves(b))
+    setting. Equal settings are left out, and those that mean nothing in a spec."""
+    one, other = dict(_leaves(meaningful(a))), dict(_leaves(meaningful(b)))
     paths = dict.fromkeys((*one, *other))
     return [(path, one.get(path), other.get(path)) for path in paths if _text(one, path) != _text(other, path)]
 

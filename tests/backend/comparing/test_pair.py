@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from backend.comparing import pair
 from backend.comparing.pair import FORGOTTEN, KEPT, LEARNT, LOST, MADE_UP, STILL, Counted, Wanted
 from backend.objectives.refusals import REFUSALS
+from backend.presets import fill
 from tests.backend.comparing.conftest import Make
 
 BEFORE = [
@@ -78,3 +79,16 @@ def test_specs_differ_where_they_are_not_the_same() -> None:
         ("training.seed", 0, 1), ("objective.forget", "npo", None), ("score", True, 1), ("who", None, "retain"),
     ]  # fmt: skip
     assert pair.spec_differences(one, one) == []
+
+
+def test_settings_that_mean_nothing_are_no_difference() -> None:
+    npo, graddiff = (fill(name).model_dump(mode="json") for name in ("npo", "graddiff"))
+    differing = {path for path, _, _ in pair.spec_differences(npo, graddiff | {"training": npo["training"]})}
+    assert {"preset", "objective.forget", "objective.beta"} <= differing
+    assert not differing & {"objective.satimp_beta1", "objective.undial_strength", "edit.method", "objective.layer"}
+    full = npo | {"training": npo["training"] | {"adapter": "full"}}
+    other = full | {"training": full["training"] | {"lora_rank": 3}}
+    assert pair.spec_differences(full, other) == []
+    assert pair.spec_differences({"objective": {"forget": "old"}}, {"objective": {"forget": "new"}}) == [
+        ("objective.forget", "old", "new")
+    ]
