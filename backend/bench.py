@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +152,9 @@ def process_start(_: Bench) -> Comparison:
 
     def forked() -> None:
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_say_ready, args=(sender,))
-        process.start()
+        process = context.Process(target=sender.send, args=("ready",))  # nothing of this module is imported there
+        with _without_a_main_module():
+            process.start()
         receiver.recv()
         process.join()
 
@@ -294,8 +295,18 @@ def _seconds(way: Way) -> float:
     return time.perf_counter() - began
 
 
-def _say_ready(sender: Connection) -> None:
-    sender.send("ready")
+@contextmanager
+def _without_a_main_module() -> Iterator[None]:
+    """A new process imports the module that was run; not so a package's `__main__`, which is what the worker's is."""
+    main = sys.modules["__main__"]
+    kept = {name: getattr(main, name, None) for name in ("__spec__", "__file__")}
+    for name in kept:
+        setattr(main, name, None)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(main, name, value)
 
 
 if __name__ == "__main__":
