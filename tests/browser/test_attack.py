@@ -36,7 +36,7 @@ def test_a_narrowed_suite_is_started_and_watched_until_its_table_stands(lab: Run
     for option in CHOSEN:
         choose(page, "Only these", option)
     page.keyboard.press("Escape")
-    expect(page.get_by_text("up to 3 questions of each modality.")).to_have_text(
+    expect(page.get_by_text("up to 3 questions of each modality.")).to_contain_text(
         "4 attacks on the unlearned model, its original and held-out people, up to 3 questions of each modality."
     )
     expect(page.locator(".lethe-command")).to_contain_text("--attacks roleplay,flip,quantise --set items=3")
