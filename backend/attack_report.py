@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from backend.metrics.arrays import Floats
 from backend.metrics.interval import DRAWS, over_people
-from backend.suites import FAMILIES, KNOWN, PLAIN, ROLES
+from backend.suites import FAMILIES, KNOWN, PLAIN, ROLES, is_trivial
 from storage import attacks
 from storage.tables import AttackUnit
 
@@ -90,7 +90,7 @@ def reckon(units: Sequence[AttackUnit]) -> list[dict[str, Any]]:
             _row(name, strength, found, plain) for strength, found in sorted(strengths.items())
         ]
         info = KNOWN.get(name)
-        telling = [point for point in curve if point["strength"] not in _trivial(name)]
+        telling = [point for point in curve if not is_trivial(name, point["strength"])]
         worst = max(telling or curve, key=_excess)
         half = half_at(curve) if info is not None and info.budget else None
         rows.append({**worst, "excess": _excess(worst), "sure": name in sure, "curve": curve, "half_at": half})
@@ -179,8 +179,7 @@ def _recovery(
     lost = means[2] - means[1]
     if (lost < LEAST_FORGOTTEN).any():  # a draw with nothing to recover has no recovery
         return value, None, None
-    low, high = np.percentile((means[0] - means[1]) / lost, [2.5, 97.5])
-    return value, float(low), float(high)
+    return value, *_bounds((means[0] - means[1]) / lost)
 
 
 def _gap(attacked: AttackUnit | None, control: AttackUnit | None) -> tuple[float | None, float | None, float | None]:
@@ -191,8 +190,7 @@ def _gap(attacked: AttackUnit | None, control: AttackUnit | None) -> tuple[float
     drawn = _drawn_gaps(attacked, control)
     if drawn is None:
         return value, None, None
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return value, float(low), float(high)
+    return value, *_bounds(drawn)
 
 
 def _drawn_gaps(attacked: AttackUnit, control: AttackUnit) -> Floats | None:
@@ -201,12 +199,9 @@ def _drawn_gaps(attacked: AttackUnit, control: AttackUnit) -> Floats | None:
     if len(ours) < 2 or len(theirs) < 2:
         return None
     if set(ours) == set(theirs):
-        means = _drawn_means([np.array([table[person] for person in sorted(ours)]) for table in (ours, theirs)])
+        means = _drawn_means([_table(ours), _table(theirs)])
     else:
-        means = [
-            _drawn_means([np.array([table[person] for person in sorted(table)])], seed)[0]
-            for seed, table in enumerate((ours, theirs))
-        ]
+        means = [_drawn_means([_table(tally)], seed)[0] for seed, tally in enumerate((ours, theirs))]
     gaps: Floats = means[0] - means[1]
     return gaps
 
@@ -222,7 +217,7 @@ def _surely_above(by_attack: Mapping[str, Mapping[float, Mapping[str, AttackUnit
     for name, strengths in by_attack.items():
         for strength, found in strengths.items():
             unlearned, control = found.get("unlearned"), found.get("control")
-            if name == PLAIN.name or unlearned is None or control is None or strength in _trivial(name):
+            if name == PLAIN.name or unlearned is None or control is None or is_trivial(name, strength):
                 continue
             if unlearned.value is None or control.value is None:
                 continue
@@ -234,10 +229,6 @@ def _surely_above(by_attack: Mapping[str, Mapping[float, Mapping[str, AttackUnit
     luckiest = np.max([drawn - value for _, value, drawn in gaps], axis=0)
     line = float(np.percentile(luckiest, 95))
     return {name for name, value, _ in gaps if value > max(line, 0.0)}
-
-
-def _trivial(name: str) -> tuple[float, ...]:
-    return KNOWN[name].trivial if name in KNOWN else ()
 
 
 def _plainly(plain: AttackUnit | None, same: AttackUnit | None, attacked: AttackUnit | None) -> Tally:
@@ -263,9 +254,7 @@ def share_over_people(tally: Tally) -> tuple[float | None, float | None, float |
     """The share that leaked, with its interval over people; None where nothing was asked, or too few to draw."""
     if len(tally) < 2:
         return _share(tally), None, None
-    drawn = _drawn_means([np.array([tally[person] for person in sorted(tally)])])[0]
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return _share(tally), float(low), float(high)
+    return _share(tally), *_bounds(_drawn_means([_table(tally)])[0])
 
 
 def _share(tally: Tally) -> float | None:
@@ -276,6 +265,17 @@ def _share(tally: Tally) -> float | None:
 def _tally(unit: AttackUnit) -> Tally:
     found: Tally = unit.detail.get("people", {})
     return found
+
+
+def _table(tally: Tally) -> Floats:
+    """What leaked and how many were asked, (people, 2), by the people's ids."""
+    return np.array([tally[person] for person in sorted(tally)], dtype=float)
+
+
+def _bounds(drawn: Floats) -> tuple[float, float]:
+    """The 95 % in the middle of the draws."""
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _drawn_means(tables: Sequence[Floats], seed: int = 0) -> list[Floats]:

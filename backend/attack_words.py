@@ -70,7 +70,7 @@ def _meaning(made: Sequence[Row], unlearned: bool, running: bool) -> str:
     else:
         words = _of_those_that_met_a_control(met, unlearned)
         if bare:
-            words += f" {bare} more {'not yet' if running else 'met none'}."
+            words += f" Yet to meet it: {bare}." if running else f" {bare} more met none."
     if not unlearned and not running:
         words += " No original is known to hold it against, so nothing is said to have come back."
     people = max((row["people"] or 0 for row in made), default=0)

@@ -121,23 +121,6 @@ def settings_in_use(chosen: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(used)
 
 
-def meaningful(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's spec as plain data without the settings that mean nothing in it: those of terms, masks and edits that
-    were not chosen, and LoRA's where all weights are trained. One of an earlier form stays as it is."""
-    told = dict(spec)
-    try:
-        if told.get("objective"):
-            used = settings_in_use(told["objective"])
-            told["objective"] = {name: value for name, value in told["objective"].items() if name in used}
-        if (told.get("edit") or {}).get("method") == "none":
-            del told["edit"]
-        if (told.get("training") or {}).get("adapter", "lora") != "lora":
-            told["training"] = {name: value for name, value in told["training"].items() if not name.startswith("lora_")}
-    except (KeyError, TypeError):
-        return dict(spec)
-    return told
-
-
 class Objective(Spec):
     """minimise  γ · forget term + α · retain term + λ · regulariser."""
 

@@ -20,6 +20,7 @@ from backend.queueing import CannotQueue, origin, queue
 from backend.spec import RunSpec, UnlearnSpec, faults
 from backend.spec_edit import EDIT_SETTINGS, WITHOUT_TRAINING, trains
 from backend.spec_objective import SETTINGS_OF, settings_in_use
+from backend.spec_use import meaningful, training_in_use
 from storage import runs
 from storage.tables import Run
 
@@ -148,7 +149,9 @@ def _check_used(spec: RunSpec, path: str) -> None:
     if isinstance(spec, UnlearnSpec) and not _means_something(spec, path):
         raise SweepRefused(f"{path} means nothing to this method, so sweeping it would make equal models")
     group, _, name = path.partition(".")
-    if group == "training" and name not in _trained_by(spec):
+    method = spec.edit.method if isinstance(spec, UnlearnSpec) else "none"
+    training = spec.model_dump().get("training")
+    if group == "training" and training and name not in training_in_use(training, method):
         raise SweepRefused(f"{path} means nothing as this run trains, so sweeping it would make equal models")
 
 
@@ -162,27 +165,12 @@ def _check_apart(points: Sequence[Point]) -> None:
 
 
 def _used(spec: RunSpec) -> dict[str, Any]:
-    """A spec without the settings that mean nothing beside the others."""
-    tree = spec.model_dump(mode="json")
-    if isinstance(spec, UnlearnSpec):
-        in_use = spec.objective.in_use if trains(spec.edit.method) else frozenset()
+    """A spec without what means nothing in it, the settings of a term without weight among that."""
+    tree = meaningful(spec.model_dump(mode="json"))
+    if isinstance(spec, UnlearnSpec) and "objective" in tree:
+        in_use = spec.objective.in_use
         tree["objective"] = {name: value for name, value in tree["objective"].items() if name in in_use}
-    if "training" in tree:
-        trained_by = _trained_by(spec)
-        tree["training"] = {name: value for name, value in tree["training"].items() if name in trained_by}
     return tree
-
-
-def _trained_by(spec: RunSpec) -> frozenset[str]:
-    """The training settings that mean something to a run."""
-    training = getattr(spec, "training", None)
-    if training is None:
-        return frozenset()
-    if isinstance(spec, UnlearnSpec) and not trains(spec.edit.method):
-        return frozenset(WITHOUT_TRAINING[spec.edit.method])
-    unused = {"lora_rank", "lora_alpha", "lora_dropout"} if training.adapter == "full" else set()
-    unused |= {"warmup"} if training.schedule == "constant" else set()
-    return frozenset(type(training).model_fields) - unused
 
 
 def _means_something(spec: UnlearnSpec, path: str) -> bool:

@@ -73,13 +73,18 @@ def sizes(engine: Engine, run_ids: Sequence[str]) -> dict[str, tuple[int, float]
         return {run: (count, seconds) for run, count, seconds in session.execute(statement)}
 
 
-def units(engine: Engine, run_ids: Sequence[str], without: Sequence[str] = ()) -> list[AttackUnit]:
-    """All units of these runs, but those of the attacks `without`, by run, attack, strength and role."""
+def units(
+    engine: Engine, run_ids: Sequence[str], without: Sequence[str] = (), attack: str | None = None
+) -> list[AttackUnit]:
+    """All units of these runs, but those of the attacks `without`, or those of one `attack` alone; by run, attack,
+    strength and role."""
     statement = (
         select(AttackUnit)
         .where(AttackUnit.run_id.in_(list(run_ids)), AttackUnit.attack.not_in(list(without)))
         .order_by(AttackUnit.run_id, AttackUnit.attack, AttackUnit.strength, AttackUnit.role)
     )
+    if attack is not None:
+        statement = statement.where(AttackUnit.attack == attack)
     with reading(engine) as session:
         return list(session.scalars(statement))
 

@@ -56,6 +56,7 @@ FLOORS: dict[str, float] = {
     "backend.spec_objective": 0.4,
     "backend.spec_guards": 0.4,
     "backend.spec_edit": 0.4,
+    "backend.spec_use": 0.45,
     "backend.spec_training": 0.4,
     "backend.spec_base": 0.3,
     "backend.versions": 1,

@@ -44,11 +44,11 @@ def crossed(lab: Lab, run: Run, units: Sequence[AttackUnit]) -> Markup:
 
 def _others(lab: Lab, run: Run) -> Iterator[tuple[Run, Tallies]]:
     """The newest attack run for each other forgotten modality of the same method and people, with what it was told."""
-    seen = {_modality(run)}
+    seen, method = {_modality(run)}, _method(lab, run)
     for other in runs.listing(lab.engine, kind="attack", limit=LOOKED_THROUGH):
-        if _modality(other) in seen or _about(other) != _about(run) or _method(lab, other) != _method(lab, run):
+        if _modality(other) in seen or _about(other) != _about(run) or _method(lab, other) != method:
             continue
-        found = _plain(attacks.units(lab.engine, [other.id]))
+        found = _plain(attacks.units(lab.engine, [other.id], attack=PLAIN.name))
         if "unlearned" in found:
             seen.add(_modality(other))
             yield other, found["unlearned"]

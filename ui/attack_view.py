@@ -64,16 +64,20 @@ def table(rows: Rows, *, running: bool = False) -> Markup:
     if not rows:
         return parts.empty("The first figures come when the first attack is through.")
     head = ["Attack", "0 · leak · 1", "Unlearned", "Original", "Control", "Recovered", "Over control", "n", "Took"]
-    told = [row for row in rows if row["sure"] or row["name"] == PLAIN.name]
-    first = [row for place, row in enumerate(rows) if place < SHOWN_AT_ONCE or row in told]
-    rest = [row for row in rows if row not in first]
+    first: list[Mapping[str, Any]] = []
+    rest: list[Mapping[str, Any]] = []
+    for place, row in enumerate(rows):
+        told = place < SHOWN_AT_ONCE or row["sure"] or row["name"] == PLAIN.name
+        (first if told else rest).append(row)
 
     def lines(some: Rows, label: str) -> Markup:
         return parts.table(head, [_row(row, running) for row in some], numbers=[7, 8], label=label)
 
-    more = Markup("<details><summary>{} more, which brought out no more than these</summary>{}</details>")
-    table = lines(first, "attacks, worst case first")
-    return table + more.format(len(rest), lines(rest, "further attacks")) if rest else table
+    shown = lines(first, "attacks, worst case first")
+    if not rest:
+        return shown
+    more = Markup("<details><summary>{} more, in the same order</summary>{}</details>")
+    return shown + more.format(len(rest), lines(rest, "further attacks"))
 
 
 def _row(row: Mapping[str, Any], running: bool) -> tuple[object, ...]:

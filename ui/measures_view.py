@@ -9,12 +9,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from backend.metrics.flags import NEEDS_GOLD, NEEDS_HELD_OUT
 from ui import parts
 from ui.measure_words import AS_CODED, FAMILIES, MEANINGS, direction, meaning
 from ui.score_view import CHECK, RULES, Scores, better, figure, named_set, pivot, set_order
 
-NEEDS_GOLD = "needs a retain-only model"
-NEEDS_HELD_OUT = "needs held-out people"
 NEEDS = (NEEDS_GOLD, NEEDS_HELD_OUT)
 WHOLE = "table"
 """The task of figures that are of a whole evaluation, not of a cell."""

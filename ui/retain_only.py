@@ -7,10 +7,11 @@ from typing import Any
 from markupsafe import Markup
 from sqlalchemy import Engine
 
+from backend.metrics.flags import NEEDS_GOLD, NEEDS_HELD_OUT
 from backend.reports import asked_the_same, base_of, gold_run, original_run
 from storage.tables import Run
 from ui import launching, parts
-from ui.measures_view import NEEDS_GOLD, NEEDS_HELD_OUT, wanting
+from ui.measures_view import wanting
 from ui.score_view import Scores, Yardsticks
 
 FAMILY_NAMES = (

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from backend.reports import ending_of, scores_of, yardsticks
 from backend.spec import KINDS
-from backend.spec_objective import meaningful
+from backend.spec_use import meaningful
 from storage import checkpoints, metric_points, runs
 from storage.errors import NotFound
 from storage.tables import ACTIVE, Checkpoint, Run

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select
 
 from backend.attack_report import LEAST_FORGOTTEN
 from backend.comparing.models import Model, RunRow, Snapshot, people_of, whom_key
-from backend.suites import KNOWN, PLAIN
+from backend.suites import KNOWN, PLAIN, is_trivial
 from storage.database import reading
 from storage.tables import AttackUnit
 
@@ -45,7 +45,6 @@ class Attacked:
     """A model with its attacks by name, and the worst of them."""
 
     model: Model
-    run: str
     by_attack: dict[str, Worst]
     worst: Worst
 
@@ -76,8 +75,7 @@ def attacked(engine: Engine, seen: Snapshot, found: Sequence[Model], benchmark: 
         for run in by_model.get(model.run, ()):
             attacks = by_attack(units.get(run, ()), run, plain.get(run)) | attacks
         if attacks:
-            worst = max(attacks.values(), key=lambda one: one.excess)
-            made.append(Attacked(model, worst.run, attacks, worst))
+            made.append(Attacked(model, attacks, max(attacks.values(), key=lambda one: one.excess)))
     return sorted(made, key=lambda one: one.worst.excess, reverse=True)
 
 
@@ -96,16 +94,14 @@ def by_attack(units: Iterable[Unit], run: str, asked: Mapping[str, Shares] | Non
             alike[attack, strength][role] = plainly
     plain = leaks.get((PLAIN.name, 0.0), {})
     found: dict[str, Worst] = {}
-    trivial = {one for one in leaks if one[0] in KNOWN and one[1] in KNOWN[one[0]].trivial}
-    telling = {name for name, strength in leaks if (name, strength) not in trivial}
+    telling = {name for name, strength in leaks if not is_trivial(name, strength)}
     for (attack, strength), by_role in leaks.items():
         if attack == PLAIN.name or "unlearned" not in by_role:
             continue
-        if (attack, strength) in trivial and attack in telling:
+        if is_trivial(attack, strength) and attack in telling:
             continue
         modalities = KNOWN[attack].modalities if attack in KNOWN else ()
-        of_modality = asked.get(modalities[0], {}) if asked and len(modalities) == 1 else {}
-        usual = of_modality or plain
+        usual = (asked.get(modalities[0]) if asked and len(modalities) == 1 else None) or plain
         one = _worst(attack, strength, by_role, {**usual, **alike[attack, strength]}, run)
         if attack not in found or one.excess > found[attack].excess:
             found[attack] = one

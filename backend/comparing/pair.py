@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, case, func, select
 from sqlalchemy.orm import aliased
 
-from backend.spec_objective import meaningful
+from backend.spec_use import meaningful
 from storage.database import reading
 from storage.tables import Answer
 

@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 
 from backend.metrics.arrays import Floats
-from backend.suites import KNOWN, PLAIN
+from backend.suites import PLAIN, is_trivial
 from storage.tables import AttackUnit
 
 FLIPS = 4096
@@ -46,17 +46,12 @@ def chances(units: Sequence[AttackUnit]) -> dict[Place, float]:
     gained, beyond = {}, {}
     for place, found in by_place.items():
         gain = _gain(found.get("unlearned"), plain.get("unlearned"))
-        if _trivial(place) or len(gain) < 2:
+        if is_trivial(*place) or len(gain) < 2:
             continue
         gained[place] = gain
         beyond[place] = _less(gain, _gain(found.get("control"), plain.get("control")))
     first, second = _largest_of_all(gained), _largest_of_all(beyond)
     return {place: max(first[place], second[place]) for place in gained}
-
-
-def _trivial(place: Place) -> bool:
-    info = KNOWN.get(place[0])
-    return info is not None and place[1] in info.trivial
 
 
 def _gain(attacked: AttackUnit | None, plain: AttackUnit | None) -> Shares:

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.metrics.arrays import Floats
+from backend.metrics.flags import NEEDS_GOLD, NEEDS_HELD_OUT
 from backend.metrics.interval import over_groups
 from backend.metrics.membership import member_scores, privleak
 from backend.metrics.score import Answered, table_row
@@ -32,8 +33,6 @@ METRICS = ("loss", "zlib", "min_k_20", "min_k_40", "min_k_plus_20", "min_k_plus_
 LEADING = "min_k_40"
 """The metric of MUSE's PrivLeak; its row stands for all where there is no number."""
 
-NEEDS_GOLD = "needs a retain-only model"
-NEEDS_HOLDOUT = "needs held-out people"
 GOLD_TELLS = "the retain-only model tells them apart by itself"
 
 
@@ -59,7 +58,7 @@ def against_gold(
     if not forget:
         return []
     holdout = [one for one in answered if one.item.set == "holdout" and _measured(one)]
-    wants_holdout = [] if holdout else [NEEDS_HOLDOUT]
+    wants_holdout = [] if holdout else [NEEDS_HELD_OUT]
     rows = _rows("member_auc", {name: member_auc(forget, holdout, name) for name in METRICS}, wants_holdout)
     if is_gold:
         return rows

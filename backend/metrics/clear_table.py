@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from backend.metrics import clear, forget_quality
-from backend.metrics.against_gold import NEEDS_GOLD
 from backend.metrics.arrays import Floats
+from backend.metrics.flags import NEEDS_GOLD
 from backend.metrics.resampled import Figure, People, harmonic
 from backend.metrics.score import Answered, having, table_row
 

@@ -9,13 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from backend.attack_words import FEW_PEOPLE
+from backend.metrics.flags import NEEDS_GOLD
 from backend.report.gathering import Attacked, Gathered
 from backend.suites import KNOWN, PLAIN
 from storage.tables import ENDED
 
-FEW_PEOPLE = 10
-"""An interval over fewer people than this is itself uncertain."""
-NEEDS_GOLD = "needs a retain-only model"
 FLAGS = {
     "collapsed": "the answers are no longer language, so a low accuracy there is damage and not forgetting",
     "below the collapse line": "accuracy on the retain set is under .4 on average, so the model is damaged",

@@ -48,8 +48,8 @@ def attack(job: Job, spec: AttackSpec, benchmark: Benchmark, device: torch.devic
         if role in suite.info(name).roles
     ]
     room = Room(benchmark, spec.request, rules, spec.seed, spec.batch_size, device, job.raise_if_stopped)
-    alike = {role: made_by(job, spec, model.items, device) for role, model in models.items()}
-    stamps = {unit.key: unit.stamp(models[unit.role], alike[unit.role]) for unit in wanted}
+    alike = {role: (one.checkpoint, one.of, made_by(job, spec, one.items, device)) for role, one in models.items()}
+    stamps = {unit.key: unit.stamp(*alike[unit.role]) for unit in wanted}
     kept = {unit_key(unit) for unit in attacks.units(job.engine, [job.id]) if not unit.note}
     kept |= take_over(job, spec, {key: stamp for key, stamp in stamps.items() if key not in kept})
     left = [unit for unit in wanted if unit.key not in kept]

@@ -48,11 +48,11 @@ class Unit:
         """Its place in the run."""
         return self.role, self.attack.name, self.strength
 
-    def stamp(self, model: Any, made_by: str) -> dict[str, Any]:
+    def stamp(self, checkpoint: str | None, control_of: str | None, made_by: str) -> dict[str, Any]:
         """What the unit says of itself whatever comes of it: the checkpoint, what it is a control of, its own prompt,
         and what else an equal unit would have in common with it. What does not apply is left out."""
         own = asdict(self.own) if self.own is not None else None
-        said = {"checkpoint": model.checkpoint, "control_of": model.of, "prompt": own, "made_by": made_by}
+        said = {"checkpoint": checkpoint, "control_of": control_of, "prompt": own, "made_by": made_by}
         return {key: value for key, value in said.items() if value is not None}
 
 

@@ -3,7 +3,7 @@
 from backend.suites.choosing import chosen, kept_with_run, suite
 from backend.suites.info import FAMILIES, ROLES, AttackInfo, Family, Role
 from backend.suites.own import OwnSuite, from_suite, parse, save, saved, to_text
-from backend.suites.suite import BUILT_IN, KNOWN, PLAIN, BadSuite, Suite
+from backend.suites.suite import BUILT_IN, KNOWN, PLAIN, BadSuite, Suite, is_trivial
 
 __all__ = [
     "BUILT_IN",
@@ -19,6 +19,7 @@ __all__ = [
     "Suite",
     "chosen",
     "from_suite",
+    "is_trivial",
     "kept_with_run",
     "parse",
     "save",

@@ -21,6 +21,12 @@ KNOWN: dict[str, AttackInfo] = {
 }
 """Every attack there is, in the order in which suites make them."""
 
+
+def is_trivial(name: str, strength: float) -> bool:
+    """Whether an attack of that strength is the original by construction; one of a suite of one's own never is."""
+    return name in KNOWN and strength in KNOWN[name].trivial
+
+
 BUILT_IN: dict[str, str] = {
     "quick": "Under two minutes on the demo: every prompt, the common pictures, a short relearning.",
     "standard": "What a paper would report: every family, a few strengths each.",

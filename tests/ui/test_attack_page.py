@@ -240,7 +240,7 @@ def test_a_verdict_says_no_more_than_the_table() -> None:
     assert "None of 1 that met a control leaks beyond it, as far as these questions can tell. 1 more met none." in (
         said(bare, told(-0.1))
     )
-    assert "1 more not yet." in said(bare, told(-0.1), running=True)
+    assert "Yet to meet it: 1." in said(bare, told(-0.1), running=True)
     assert "<b>Logit lens</b> finds 50 % of them inside" in said(told(0.1, name="lens", title="Logit lens"))
     known = said(told(0.1, True, original=None))
     assert "No original is known to hold it against" in known and "still in there" not in known
@@ -256,7 +256,7 @@ def test_what_brought_out_little_is_folded_away(with_demo: Lab) -> None:
     rows[19] |= {"name": "plain", "title": "Asked plainly"}
     open_, folded = attack_view.table(rows).split("<details>")
     assert open_.count("Attack ") == 12 and "Asked plainly" in open_
-    assert "7 more, which brought out no more than these" in folded and "Attack 18" in folded
+    assert "7 more, in the same order" in folded and "Attack 18" in folded
     assert "<details>" not in attack_view.table(rows[:12])
 
 

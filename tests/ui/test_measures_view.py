@@ -123,12 +123,6 @@ def test_a_figure_that_waits_for_two_things_is_named_with_both() -> None:
     assert [wanting([both, whole("member_auc_loss")], need) for need in NEEDS] == [["privleak_loss"]] * 2
 
 
-def test_the_words_of_what_is_needed_are_those_of_the_metrics() -> None:
-    from backend.metrics.against_gold import NEEDS_GOLD, NEEDS_HOLDOUT
-
-    assert NEEDS == (NEEDS_GOLD, NEEDS_HOLDOUT)
-
-
 def as_coded() -> set[str]:
     """Every name with `_as_coded` at its end that stands in quotes where measures are made."""
     folders = [Path("backend/metrics"), Path("backend/runs"), Path("backend/inference")]

@@ -75,7 +75,7 @@ def test_a_run_that_has_only_begun_or_is_narrow_hides_nothing(engine: Engine, ma
         "roleplay": (0.8, whole.id),
         "typo": (0.2, narrow.id),
     }
-    assert (one.worst.attack, one.run) == ("roleplay", whole.id)
+    assert (one.worst.attack, one.worst.run) == ("roleplay", whole.id)
 
 
 def test_the_figures_are_those_of_the_attack_runs_own_table(engine: Engine, made: Make) -> None:

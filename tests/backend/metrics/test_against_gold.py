@@ -15,7 +15,7 @@ from backend.metrics.against_gold import (
     GOLD_TELLS,
     METRICS,
     NEEDS_GOLD,
-    NEEDS_HOLDOUT,
+    NEEDS_HELD_OUT,
     against_gold,
     gold_auc,
     member_auc,
@@ -215,14 +215,14 @@ ABSENT: list[tuple[str, Callable[[list[Answered], list[Answered]], Any], dict[st
     (
         "nobody held out",
         lambda forget, holdout: against_gold(forget, forget),
-        {"member_auc_min_k_40": [NEEDS_HOLDOUT], "privleak_min_k_40": [NEEDS_HOLDOUT]},
+        {"member_auc_min_k_40": [NEEDS_HELD_OUT], "privleak_min_k_40": [NEEDS_HELD_OUT]},
     ),
     (
         "neither",
         lambda forget, holdout: against_gold(forget, None),
         {
-            "member_auc_min_k_40": [NEEDS_HOLDOUT],
-            "privleak_min_k_40": [NEEDS_HOLDOUT, NEEDS_GOLD],
+            "member_auc_min_k_40": [NEEDS_HELD_OUT],
+            "privleak_min_k_40": [NEEDS_HELD_OUT, NEEDS_GOLD],
             "gold_auc_min_k_40": [NEEDS_GOLD],
         },
     ),

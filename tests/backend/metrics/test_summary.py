@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from backend.benchmarks.item import Item
-from backend.metrics.against_gold import NEEDS_GOLD
+from backend.metrics.flags import NEEDS_GOLD
 from backend.metrics.score import Answered
 from backend.metrics.summary import summary
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
-from backend.metrics.against_gold import NEEDS_GOLD
+from backend.metrics.flags import NEEDS_GOLD
 from backend.presets import fill
 from backend.queueing import queue
 from backend.spec import FinetuneSpec, ForgetRequest, RunSpec
